@@ -1,0 +1,77 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .strictMemorySafety(),
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+// Test macros expand to code that has no `unsafe` marks of its own.
+let testing: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+]
+
+let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+
+func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: "\(name)Tests", dependencies: dependencies, swiftSettings: testing)
+}
+
+let package = Package(
+    name: "caisson",
+    products: [
+        .library(name: "Caisson", targets: ["Caisson"]),
+        .executable(name: "caisson", targets: ["CaissonCLI"]),
+        .executable(name: "caisson-vmm", targets: ["CaissonVMM"]),
+        .executable(name: "boot-linux", targets: ["BootLinux"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+    ],
+    targets: [
+        .target(name: "CLinux"),
+        .systemLibrary(
+            name: "CCompression",
+            providers: [.apt(["zlib1g-dev", "liblz4-dev", "libzstd-dev", "liblzma-dev"])]),
+
+        module("GuestMemory", ["CLinux"]),
+        module("KVM", ["CLinux", "GuestMemory"]),
+        module("SoftwareKVM", ["CLinux", "KVM", "GuestMemory"]),
+        module("Devices", ["CLinux"]),
+        module("HostIO", ["CLinux", system]),
+        module("LinuxBoot", ["CCompression", "GuestMemory"]),
+        module(
+            "Caisson",
+            ["CLinux", "GuestMemory", "KVM", "SoftwareKVM", "Devices", "HostIO", "LinuxBoot", logging, system]),
+        .executableTarget(
+            name: "CaissonVMM", dependencies: ["Caisson", logging, system], swiftSettings: strict),
+        .executableTarget(
+            name: "CaissonCLI", dependencies: ["Caisson", arguments, logging, system],
+            swiftSettings: strict),
+        .executableTarget(name: "BootLinux", dependencies: ["Caisson", system], swiftSettings: strict),
+
+        tests("GuestMemory", ["GuestMemory"]),
+        tests("KVM", ["KVM", "GuestMemory", "CLinux"]),
+        tests("SoftwareKVM", ["SoftwareKVM", "KVM", "GuestMemory", "CLinux"]),
+        tests("Devices", ["Devices"]),
+        tests("HostIO", ["HostIO", system]),
+        tests("LinuxBoot", ["LinuxBoot", "GuestMemory"]),
+        tests("Caisson", ["Caisson", "KVM", "GuestMemory", "Devices", system]),
+        tests("Command", ["CaissonCLI", "Caisson", system]),
+        tests("Live", ["Caisson", "KVM", "SoftwareKVM", "GuestMemory", "Devices", "HostIO", "CLinux", system]),
+    ]
+)

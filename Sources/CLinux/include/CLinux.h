@@ -1,0 +1,30 @@
+// The kernel's interfaces as Swift can import them: function-like macros become constants, ioctls
+// return a negative errno, and memory shared with a guest or the kernel is read and written with
+// explicit order. No logic lives here.
+#pragma once
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/kvm.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/timerfd.h>
+#include <sys/types.h>
+#include <sys/un.h>
+#include <termios.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "caisson_ioctl.h"
+#include "caisson_memory.h"
+#include "caisson_thread.h"

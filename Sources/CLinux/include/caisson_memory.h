@@ -1,0 +1,33 @@
+// Access to memory that somebody else (the guest, the kernel, another thread) changes meanwhile.
+#pragma once
+
+#include <stdint.h>
+#include <stddef.h>
+#include <string.h>
+
+static inline uint8_t caisson_load_8(const void *p) { return __atomic_load_n((const uint8_t *)p, __ATOMIC_RELAXED); }
+static inline uint16_t caisson_load_16(const void *p) { uint16_t v; memcpy(&v, p, sizeof v); __asm__ volatile("" : "+r"(v)); return v; }
+static inline uint32_t caisson_load_32(const void *p) { uint32_t v; memcpy(&v, p, sizeof v); __asm__ volatile("" : "+r"(v)); return v; }
+static inline uint64_t caisson_load_64(const void *p) { uint64_t v; memcpy(&v, p, sizeof v); __asm__ volatile("" : "+r"(v)); return v; }
+
+static inline void caisson_store_8(void *p, uint8_t v) { __atomic_store_n((uint8_t *)p, v, __ATOMIC_RELAXED); }
+static inline void caisson_store_16(void *p, uint16_t v) { memcpy(p, &v, sizeof v); __asm__ volatile("" ::: "memory"); }
+static inline void caisson_store_32(void *p, uint32_t v) { memcpy(p, &v, sizeof v); __asm__ volatile("" ::: "memory"); }
+static inline void caisson_store_64(void *p, uint64_t v) { memcpy(p, &v, sizeof v); __asm__ volatile("" ::: "memory"); }
+
+// Aligned, lock-free, ordered: for ring indices.
+static inline uint16_t caisson_load_acquire_16(const void *p) { return __atomic_load_n((const uint16_t *)p, __ATOMIC_ACQUIRE); }
+static inline uint32_t caisson_load_acquire_32(const void *p) { return __atomic_load_n((const uint32_t *)p, __ATOMIC_ACQUIRE); }
+static inline void caisson_store_release_8(void *p, uint8_t v) { __atomic_store_n((uint8_t *)p, v, __ATOMIC_RELEASE); }
+static inline void caisson_store_release_16(void *p, uint16_t v) { __atomic_store_n((uint16_t *)p, v, __ATOMIC_RELEASE); }
+static inline void caisson_store_release_32(void *p, uint32_t v) { __atomic_store_n((uint32_t *)p, v, __ATOMIC_RELEASE); }
+static inline void caisson_fence(void) { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
+
+static inline void caisson_copy(void *to, const void *from, size_t count) { memcpy(to, from, count); }
+static inline void caisson_fill(void *to, uint8_t byte, size_t count) { memset(to, byte, count); }
+
+// Each stores the mapping's address and returns 0, or returns the negative errno.
+int caisson_map_anonymous(size_t size, void **address);
+int caisson_map_shared(int fd, size_t size, void **address);
+// Returns the bytes read (0 at the end of the file), or the negative errno.
+int64_t caisson_pread(int fd, void *to, size_t count, int64_t offset);

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <pthread.h>
+#include <stdint.h>
+
+// The signal that takes a vCPU's thread out of KVM_RUN. Its handler does nothing: being delivered is its work.
+int caisson_kick_signal(void);
+
+// Installs the kick signal's handler for the process. Returns 0 or the negative errno.
+int caisson_install_kick_handler(void);
+
+// Unblocks the kick signal in the calling thread; stores whether it was blocked. Returns 0 or the negative errno.
+int caisson_unblock_kick(int *was_blocked);
+int caisson_block_kick(void);
+
+// Sends the kick signal to a live thread. Returns 0 or the negative errno.
+int caisson_kick(pthread_t thread);
+
+// CPU time a thread has used, in nanoseconds, or the negative errno.
+int64_t caisson_thread_cpu_time(pthread_t thread);
+
+// Writes `value` to the byte at `address` so that another thread or the kernel sees it.
+static inline void caisson_publish_8(uint8_t *address, uint8_t value) { __atomic_store_n(address, value, __ATOMIC_SEQ_CST); }

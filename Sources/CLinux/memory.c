@@ -1,0 +1,28 @@
+#define _GNU_SOURCE
+#include "caisson_memory.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+static int map(size_t size, int flags, int fd, void **address)
+{
+    void *result = mmap(NULL, size, PROT_READ | PROT_WRITE, flags, fd, 0);
+    if (result == MAP_FAILED)
+        return -errno;
+    *address = result;
+    return 0;
+}
+
+int caisson_map_anonymous(size_t size, void **address)
+{
+    return map(size, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, address);
+}
+
+int caisson_map_shared(int fd, size_t size, void **address) { return map(size, MAP_SHARED, fd, address); }
+
+int64_t caisson_pread(int fd, void *to, size_t count, int64_t offset)
+{
+    ssize_t result = pread(fd, to, count, offset);
+    return result < 0 ? -errno : result;
+}
