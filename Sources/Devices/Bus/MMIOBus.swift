@@ -1,0 +1,54 @@
+import Synchronization
+
+/// Takes a guest's accesses to memory that is not RAM to the devices that answer them.
+///
+/// Built once, before the vCPUs start, and the same from then on. An access belongs to a device only when all its
+/// bytes do. What belongs to no device reads all ones, writes nothing, and is counted.
+package final class MMIOBus: Sendable {
+    /// A device and the guest-physical addresses it answers.
+    package struct Registration: Sendable {
+        package let addresses: ClosedRange<UInt64>
+        package let device: any MMIODevice
+
+        package init(_ device: any MMIODevice, at addresses: ClosedRange<UInt64>) {
+            self.device = device
+            self.addresses = addresses
+        }
+    }
+
+    private let map: AddressMap<UInt64, any MMIODevice>
+    private let reads = Atomic<UInt64>(0)
+    private let writes = Atomic<UInt64>(0)
+
+    /// - Throws: `overlap`.
+    package init(_ registrations: [Registration]) throws(BusError) {
+        map = try AddressMap(
+            registrations.map {
+                let first = $0.addresses.lowerBound
+                return .init(first: first, last: $0.addresses.upperBound, base: first, device: $0.device)
+            })
+    }
+
+    /// Reads of addresses that no device answers, since the machine was built.
+    package var unknownReads: UInt64 { reads.load(ordering: .relaxed) }
+    /// Writes to addresses that no device answers, since the machine was built.
+    package var unknownWrites: UInt64 { writes.load(ordering: .relaxed) }
+
+    /// Reads `width` bytes (1 to 8) at guest-physical `address`.
+    package func read(address: UInt64, width: Int) -> UInt64 {
+        guard let index = map.index(of: address, width: width) else {
+            reads.add(1, ordering: .relaxed)
+            return .max >> (64 - 8 * width)
+        }
+        return map.entries[index].device.read(offset: address &- map.entries[index].base, width: width)
+    }
+
+    /// Writes the low `width` bytes (1 to 8) of `value` at guest-physical `address`.
+    package func write(address: UInt64, width: Int, value: UInt64) {
+        guard let index = map.index(of: address, width: width) else {
+            writes.add(1, ordering: .relaxed)
+            return
+        }
+        map.entries[index].device.write(offset: address &- map.entries[index].base, width: width, value: value)
+    }
+}
