@@ -53,7 +53,7 @@ let package = Package(
         module("SoftwareKVM", ["CLinux", "KVM", "GuestMemory"]),
         module("Devices", ["CLinux"]),
         module("HostIO", ["CLinux", system]),
-        module("LinuxBoot", ["CCompression", "GuestMemory"]),
+        module("LinuxBoot", ["CCompression", "CLinux", "GuestMemory"]),
         module(
             "Caisson",
             ["CLinux", "GuestMemory", "KVM", "SoftwareKVM", "Devices", "HostIO", "LinuxBoot", logging, system]),

@@ -1,0 +1,28 @@
+import GuestMemory
+
+extension KernelPlan {
+    /// Understands a kernel by its content.
+    ///
+    /// - Parameter wanted: the protocol that the caller insists on.
+    /// - Throws: `BootError` of any kind about the kernel's file.
+    init(of image: any BootImage, wanted: BootProtocol?, memory: GuestMemory) throws(BootError) {
+        guard image.size > 0 else { throw image.error(.empty) }
+        let head = try image.bytes(
+            at: 0, count: Int(min(image.size, UInt64(MultibootHeader.searchSize))), part: "the header")
+        let multiboot = MultibootHeader(in: head)
+        if head.has(ELFHeader.magic) {
+            self = try .elf(image, wanted: wanted, multiboot: multiboot)
+        } else if let multiboot {
+            self = try .multibootImage(image, multiboot)
+            try insist(on: wanted)
+        } else {
+            throw image.error(.notAKernel(guess: FileGuess.of(head)))
+        }
+    }
+
+    /// - Throws: `cannotBootBy` where the caller wants another protocol than the only one the kernel has.
+    private func insist(on wanted: BootProtocol?) throws(BootError) {
+        guard let wanted, wanted != bootProtocol else { return }
+        throw source.error(.cannotBootBy(wanted, reason: "a \(format) is started by \(bootProtocol)"))
+    }
+}
