@@ -41,11 +41,13 @@ extension BootError {
         case entryOutsideKernel(UInt64)
         /// The file cannot be started the way that was asked for.
         case cannotBootBy(BootProtocol, reason: String)
+        /// A bzImage from before boot protocol 2.08; the version's high byte is the major number.
+        case bootProtocolTooOld(UInt16)
         /// A bzImage's payload is packed by something that is not unpacked here.
         case unsupportedCompression(String)
         /// A bzImage's payload does not unpack.
         case corruptPayload(compression: String, reason: String)
-        /// A bzImage's payload would unpack to more than `limit` bytes.
+        /// A bzImage's payload is, or would unpack to, more than `limit` bytes.
         case payloadTooLarge(size: UInt64, limit: UInt64)
         /// The initial ramdisk does not fit between the kernel and `limit`. `memory`: a machine size that would do, or nil.
         case ramdiskTooLarge(size: UInt64, free: UInt64, memory: UInt64?)
@@ -102,14 +104,17 @@ extension BootError.Problem: CustomStringConvertible {
                 + "(it has to be a physical address)"
         case .cannotBootBy(let bootProtocol, let reason):
             return "cannot be started by \(bootProtocol): \(reason)"
+        case .bootProtocolTooOld(let version):
+            return "its boot protocol is \(version >> 8).\(version & 0xff), older than 2.8 (Linux 2.6.26); "
+                + "use a newer kernel, or this one's vmlinux"
         case .unsupportedCompression(let name):
             return "its payload is compressed by \(name), which is not supported; "
                 + "use gzip, xz, lzma, lz4 or zstd, or the vmlinux"
         case .corruptPayload(let compression, let reason):
             return "its \(compression) payload is damaged: \(reason); copy or build it again"
         case .payloadTooLarge(let size, let limit):
-            return "its payload says it unpacks to \(byteCount(size)), the limit is \(byteCount(limit)); "
-                + "the file is damaged, or give the machine more memory"
+            return "its payload has \(byteCount(size)), more than any kernel (the limit is \(byteCount(limit))); "
+                + "copy or build it again"
         case .ramdiskTooLarge(let size, let free, let memory):
             let advice = memory.map { "give it at least \(byteCount($0))" } ?? "use a disk for the root file system"
             return "too large for the machine: \(byteCount(size)) where \(byteCount(free)) are free beside the kernel; "

@@ -3,13 +3,16 @@ extension KernelPlan {
     /// - Parameters:
     ///   - wanted: the protocol that the caller insists on; nil takes the one that suits the file best.
     ///   - multiboot: the header in the file's beginning, if there is one.
+    ///   - isLinux: it is known to be one; else its notes say.
     /// - Throws: what `ELFHeader` and `ELFNotes` throw; `cannotBootBy`, `invalidField`, `truncated`.
     static func elf(
-        _ image: any BootImage, wanted: BootProtocol?, multiboot: MultibootHeader?
+        _ image: any BootImage, wanted: BootProtocol?, multiboot: MultibootHeader?, isLinux: Bool = false
     ) throws(BootError) -> KernelPlan {
         let header = try ELFHeader(of: image)
         let notes = try ELFNotes(of: image, header: header)
-        let bootProtocol = wanted ?? preferredProtocol(header, notes, hasMultibootHeader: multiboot != nil)
+        let bootProtocol =
+            wanted
+            ?? preferredProtocol(header, notes, isLinux: isLinux || notes.isLinux, hasMultiboot: multiboot != nil)
         let segments = try loadSegments(of: header, image)
         let entry: UInt64
         switch bootProtocol {
@@ -40,13 +43,13 @@ extension KernelPlan {
             entry: entry)
     }
 
-    /// A kernel with a multiboot header was made for it. A Linux with a PVH note has the quicker 64-bit entry as well;
-    /// in other kernels with the note, e_entry need not be one.
+    /// A kernel with a multiboot header was made for it. e_entry is Linux's own entry, which is told more than PVH
+    /// can say and in 64-bit mode is quicker; in other kernels with a PVH note it need not be an entry at all.
     private static func preferredProtocol(
-        _ header: ELFHeader, _ notes: ELFNotes, hasMultibootHeader: Bool
+        _ header: ELFHeader, _ notes: ELFNotes, isLinux: Bool, hasMultiboot: Bool
     ) -> BootProtocol {
-        if hasMultibootHeader { return .multiboot }
-        if notes.pvhEntry != nil && !(notes.isLinux && header.is64Bit) { return .pvh }
+        if hasMultiboot { return .multiboot }
+        if notes.pvhEntry != nil && !isLinux { return .pvh }
         return header.is64Bit ? .linux64 : .linux32
     }
 

@@ -12,6 +12,8 @@ extension KernelPlan {
         let multiboot = MultibootHeader(in: head)
         if head.has(ELFHeader.magic) {
             self = try .elf(image, wanted: wanted, multiboot: multiboot)
+        } else if SetupHeader.isIn(head) {
+            self = try .bzImage(image, head: head, wanted: wanted, memory: memory)
         } else if let multiboot {
             self = try .multibootImage(image, multiboot)
             try insist(on: wanted)
