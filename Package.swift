@@ -69,7 +69,7 @@ let package = Package(
         tests("SoftwareKVM", ["SoftwareKVM", "KVM", "GuestMemory", "CLinux"]),
         tests("Devices", ["Devices"]),
         tests("HostIO", ["HostIO", system]),
-        tests("LinuxBoot", ["LinuxBoot", "GuestMemory"]),
+        tests("LinuxBoot", ["LinuxBoot", "GuestMemory", "CCompression"]),
         tests("Caisson", ["Caisson", "KVM", "GuestMemory", "Devices", system]),
         tests("Command", ["CaissonCLI", "Caisson", system]),
         tests("Live", ["Caisson", "KVM", "SoftwareKVM", "GuestMemory", "Devices", "HostIO", "CLinux", system]),

@@ -146,12 +146,14 @@ private func systemMessage(_ errno: Int32) -> String {
 /// `0x1f00`.
 func hexadecimal(_ value: UInt64) -> String { "0x" + String(value, radix: 16) }
 
-/// A size for people, exact: the largest unit that divides it, or a decimal of MiB beside the bytes.
+/// A size for people, in the largest unit that it reaches, rounded up to a tenth.
 func byteCount(_ bytes: UInt64) -> String {
     let units: [(UInt64, String)] = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")]
-    for (unit, name) in units where bytes >= unit && bytes % unit == 0 { return "\(bytes / unit) \(name)" }
     for (unit, name) in units where bytes >= unit {
-        return "\(bytes / unit).\(bytes % unit * 10 / unit) \(name)"
+        let whole = bytes / unit
+        let tenths = (bytes % unit * 10 + unit - 1) / unit
+        if tenths == 0 || tenths == 10 { return "\(whole + tenths / 10) \(name)" }
+        return "\(whole).\(tenths) \(name)"
     }
     return "\(bytes) bytes"
 }

@@ -14,6 +14,7 @@ package struct ByteArrayBootImage: BootImage {
 
     package func bytes(at offset: UInt64, count: Int, part: String) throws(BootError) -> [UInt8] {
         try check(offset, count: UInt64(count), part: part)
+        guard count > 0 else { return [] }
         return Array(contents[Int(offset)..<Int(offset) + count])
     }
 

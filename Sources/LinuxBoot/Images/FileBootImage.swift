@@ -18,6 +18,7 @@ package struct FileBootImage: BootImage {
 
     package func bytes(at offset: UInt64, count: Int, part: String) throws(BootError) -> [UInt8] {
         try check(offset, count: UInt64(count), part: part)
+        guard count > 0 else { return [] }
         guard let position = Int64(exactly: offset) else {
             throw error(.truncated(part: part, missing: UInt64(count)))
         }

@@ -22,8 +22,9 @@ struct Ramdisk {
         var size: UInt64 = 0
         for image in images {
             guard image.size > 0 else { throw image.error(.empty) }
-            // A file's size is below 2^63; a sum of them is kept below 2^63 as well.
-            size = min(size &+ (image.size.alignedUp(to: Self.alignment) ?? .max), .max >> 1)
+            guard let end = size.alignedUp(to: Self.alignment).flatMap({ MemoryRange(at: $0, count: image.size)?.end })
+            else { throw images[0].error(.ramdiskTooLarge(size: .max, free: 0, memory: nil)) }
+            size = end
         }
         let top = min(limit, memory.lowEnd)
         let free = MemoryRange(BootLayout.legacyHole.end, upTo: max(top, BootLayout.legacyHole.end))
@@ -39,14 +40,14 @@ struct Ramdisk {
     }
 
     func copy(to memory: GuestMemory) throws(BootError) {
-        var address = range.start
+        var end = range.start
         for image in images {
+            // Inside `range`, whose size was made up the same way.
+            let start = (end + Self.alignment - 1).alignedDown(to: Self.alignment)
+            memory.clear(MemoryRange(end, upTo: start))
             try image.copy(
-                from: 0, count: image.size, to: GuestAddress(address), in: memory, part: "the initial ramdisk")
-            let end = address + image.size
-            // Inside `range`, whose size is made of the padded sizes.
-            address += image.size.alignedUp(to: Self.alignment) ?? 0
-            memory.clear(MemoryRange(end, upTo: address))
+                from: 0, count: image.size, to: GuestAddress(start), in: memory, part: "the initial ramdisk")
+            end = start + image.size
         }
     }
 

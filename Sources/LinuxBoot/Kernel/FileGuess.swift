@@ -29,11 +29,16 @@ enum FileGuess {
     static func of(_ head: [UInt8]) -> String {
         for signature in signatures where head.has(signature.bytes, at: signature.offset) { return signature.guess }
         if head.allSatisfy({ $0 == 0 }) { return "it begins with zeros" }
-        if head.allSatisfy(isText) { return "a text file" }
+        if isText(head) { return "a text file" }
         return "its format is unknown"
     }
 
-    private static func isText(_ byte: UInt8) -> Bool {
-        byte >= 0x20 && byte != 0x7f || byte == 0x09 || byte == 0x0a || byte == 0x0d
+    /// UTF-8 without control characters, but for a character that the head's end cuts.
+    private static func isText(_ head: [UInt8]) -> Bool {
+        let hasControls = head.contains { $0 < 0x20 && $0 != 0x09 && $0 != 0x0a && $0 != 0x0d || $0 == 0x7f }
+        return !hasControls
+            && (0...3).contains { cut in
+                cut < head.count && String(validating: head.dropLast(cut), as: UTF8.self) != nil
+            }
     }
 }

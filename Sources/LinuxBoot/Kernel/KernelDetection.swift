@@ -9,12 +9,11 @@ extension KernelPlan {
         guard image.size > 0 else { throw image.error(.empty) }
         let head = try image.bytes(
             at: 0, count: Int(min(image.size, UInt64(MultibootHeader.searchSize))), part: "the header")
-        let multiboot = MultibootHeader(in: head)
         if head.has(ELFHeader.magic) {
-            self = try .elf(image, wanted: wanted, multiboot: multiboot)
+            self = try .elf(image, wanted: wanted, multiboot: MultibootHeader(in: head))
         } else if SetupHeader.isIn(head) {
             self = try .bzImage(image, head: head, wanted: wanted, memory: memory)
-        } else if let multiboot {
+        } else if let multiboot = MultibootHeader(in: head) {
             self = try .multibootImage(image, multiboot)
             try insist(on: wanted)
         } else {

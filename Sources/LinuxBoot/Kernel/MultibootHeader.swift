@@ -28,7 +28,8 @@ struct MultibootHeader {
     /// Finds the header in the first bytes of a file.
     init?(in head: [UInt8]) {
         for offset in stride(from: 0, to: min(head.count, Self.searchSize) - Self.headerFieldsSize + 1, by: 4) {
-            guard head.field(UInt32.self, at: offset) == Self.magic,
+            guard head[offset] == UInt8(truncatingIfNeeded: Self.magic),
+                head.field(UInt32.self, at: offset) == Self.magic,
                 let flags = head.field(UInt32.self, at: offset + 4),
                 let checksum = head.field(UInt32.self, at: offset + 8),
                 Self.magic &+ flags &+ checksum == 0

@@ -10,7 +10,7 @@ enum PageTables {
     private static let pageSize: UInt64 = 4096
 
     /// The tables' bytes, made for `BootLayout.pageTables`.
-    static var identity: [UInt8] {
+    static let identity: [UInt8] = {
         let table = present | writable | accessed
         let pointers = BootLayout.pageTables.start + pageSize
         let directories = pointers + pageSize
@@ -23,5 +23,5 @@ enum PageTables {
             bytes.set(UInt64(index) << 21 | table | dirty | large, at: 2 * Int(pageSize) + index * 8)
         }
         return bytes
-    }
+    }()
 }
