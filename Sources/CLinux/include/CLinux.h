@@ -25,6 +25,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "caisson_hostio.h"
 #include "caisson_ioctl.h"
 #include "caisson_memory.h"
+#include "caisson_terminal.h"
 #include "caisson_thread.h"

@@ -34,11 +34,11 @@ package struct EscapeKey: Sendable {
         return commands
     }
 
-    /// The keys, one a line; lines end in CR LF, as a raw terminal wants them.
+    /// The keys, one a line.
     package static var help: String {
         var lines = Command.allCases.map { "  Ctrl-A \($0.key)       \($0.summary)" }
         lines.append("  Ctrl-A Ctrl-A  send Ctrl-A to the guest")
-        return "\r\n" + lines.map { $0 + "\r\n" }.joined()
+        return "\n" + lines.map { $0 + "\n" }.joined()
     }
 }
 

@@ -1,4 +1,10 @@
-/// One thread that waits for descriptors, timers and work, and calls their handlers one at a time.
+import CLinux
+import Synchronization
+import SystemPackage
+
+/// One thread that waits for descriptors and work, and calls their handlers one at a time.
+///
+/// Regular files and other descriptors that cannot be waited for count as always ready.
 package final class EventLoop: Sendable {
     /// What a descriptor is, or is to be waited for: epoll's events.
     package struct Readiness: OptionSet, Sendable, Hashable {
@@ -6,9 +12,9 @@ package final class EventLoop: Sendable {
         package init(rawValue: UInt32) { self.rawValue = rawValue }
         package static let readable = Self(rawValue: 0x001)
         package static let writable = Self(rawValue: 0x004)
-        /// Told without being asked for.
+        /// Told with any interest.
         package static let error = Self(rawValue: 0x008)
-        /// Told without being asked for.
+        /// Told with any interest.
         package static let hangUp = Self(rawValue: 0x010)
     }
 
@@ -17,30 +23,68 @@ package final class EventLoop: Sendable {
         let id: UInt64
     }
 
+    private let core: EventLoopCore
+
     /// Starts the thread.
     /// - Parameter name: the thread's, at most 15 bytes.
-    package init(name: String) throws(HostError) { preconditionFailure("being built") }
-
-    /// Calls `handler` on the loop whenever `descriptor` is ready as asked, until removed. From any thread.
-    /// - Parameter interest: nothing keeps the descriptor from being waited for, a hang-up included.
-    package func register(
-        _ descriptor: Int32, for interest: Readiness, handler: @escaping @Sendable (Readiness) -> Void
-    ) throws(HostError) -> Registration { preconditionFailure("being built") }
-
-    /// From any thread.
-    package func setInterest(_ interest: Readiness, of registration: Registration) {
-        preconditionFailure("being built")
+    package init(name: String) throws(HostError) {
+        precondition(name.utf8.count <= 15)
+        core = try EventLoopCore()
+        var thread = pthread_t()
+        // The thread keeps the core, not the loop: dropping the loop ends the thread.
+        let context = unsafe Unmanaged.passRetained(core)
+        // SAFETY: the body takes over the one reference that was passed.
+        let result = unsafe caisson_start_thread(
+            &thread, name,
+            { context in
+                guard let context = unsafe context else { return nil }
+                unsafe Unmanaged<EventLoopCore>.fromOpaque(context).takeRetainedValue().run()
+                return nil
+            }, context.toOpaque())
+        guard result == 0 else {
+            unsafe context.release()
+            throw HostError("start", "thread \(name)", Errno(rawValue: -result))
+        }
+        core.thread.withLock { $0 = thread }
     }
 
-    /// Ends a registration, before its descriptor is closed. From any thread; the handler may be running a last time.
-    package func remove(_ registration: Registration) { preconditionFailure("being built") }
+    deinit { stop() }
 
-    /// Runs `work` on the loop, after what was submitted before. From any thread.
-    package func submit(_ work: @escaping @Sendable () -> Void) { preconditionFailure("being built") }
+    /// Calls `handler` on the loop whenever `descriptor` is ready as asked, until removed. From any thread.
+    /// - Parameter interest: without any, the descriptor is not waited for, not even for a hang-up.
+    package func register(
+        _ descriptor: Int32, for interest: Readiness, handler: @escaping @Sendable (Readiness) -> Void
+    ) throws(HostError) -> Registration {
+        try core.register(descriptor, for: interest, handler: handler)
+    }
+
+    /// Changes what a registered descriptor is waited for. From any thread.
+    package func setInterest(_ interest: Readiness, of registration: Registration) {
+        core.setInterest(interest, of: registration)
+    }
+
+    /// Ends a registration, before its descriptor is closed. From any thread; elsewhere than on the loop, the handler
+    /// may be running a last time.
+    package func remove(_ registration: Registration) { core.remove(registration) }
+
+    /// Runs `work` on the loop, after what was submitted before. From any thread; after `stop` it is dropped.
+    package func submit(_ work: @escaping @Sendable () -> Void) { core.submit(work) }
 
     /// Whether the caller is on the loop.
-    package var isCurrent: Bool { preconditionFailure("being built") }
+    package var isCurrent: Bool {
+        core.thread.withLock { thread in thread.map { pthread_equal($0, pthread_self()) != 0 } ?? false }
+    }
 
-    /// Runs what was submitted before, and ends the thread. Not on the loop.
-    package func stop() { preconditionFailure("being built") }
+    /// Runs what was submitted before, and ends the thread. On the loop itself it does not wait for the end.
+    package func stop() {
+        let isCurrent = isCurrent
+        core.requestStop()
+        guard let thread = core.thread.withLock({ $0.take() }) else { return }
+        if isCurrent {
+            pthread_detach(thread)
+        } else {
+            // Taken out of `thread`, so joined once.
+            _ = pthread_join(thread, nil)
+        }
+    }
 }

@@ -1,0 +1,128 @@
+#define _GNU_SOURCE
+#include "caisson_hostio.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+int caisson_start_thread(pthread_t *thread, const char *name, void *(*body)(void *), void *argument)
+{
+    static const int unblocked[] = {
+        SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT, SIGSYS, SIGTTIN, SIGTTOU,
+    };
+    sigset_t set, old;
+    sigfillset(&set);
+    for (size_t i = 0; i < sizeof unblocked / sizeof *unblocked; i++)
+        sigdelset(&set, unblocked[i]);
+    int error = pthread_sigmask(SIG_SETMASK, &set, &old);
+    if (error != 0)
+        return -error;
+    error = pthread_create(thread, NULL, body, argument);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    if (error == 0)
+        pthread_setname_np(*thread, name);
+    return -error;
+}
+
+void caisson_ignore_broken_pipes(void)
+{
+    struct sigaction action;
+    if (sigaction(SIGPIPE, NULL, &action) == 0 && action.sa_handler == SIG_DFL) {
+        action.sa_handler = SIG_IGN;
+        sigaction(SIGPIPE, &action, NULL);
+    }
+}
+
+int caisson_watch(int epoll, int operation, int fd, uint32_t events, uint64_t id)
+{
+    struct epoll_event event = { .events = events, .data.u64 = id };
+    return epoll_ctl(epoll, operation, fd, &event) < 0 ? -errno : 0;
+}
+
+int caisson_wait(int epoll, struct caisson_event *events, int capacity, int timeout_milliseconds)
+{
+    struct epoll_event ready[32];
+    if (capacity > 32)
+        capacity = 32;
+    int count = epoll_wait(epoll, ready, capacity, timeout_milliseconds);
+    for (int i = 0; i < count; i++)
+        events[i] = (struct caisson_event){ .id = ready[i].data.u64, .events = ready[i].events };
+    return count < 0 ? -errno : count;
+}
+
+static int64_t result(ssize_t count) { return count < 0 ? -errno : count; }
+
+int64_t caisson_read(int fd, void *to, size_t count) { return result(read(fd, to, count)); }
+
+int64_t caisson_write(int fd, const void *from, size_t count) { return result(write(fd, from, count)); }
+
+int64_t caisson_receive(int socket, void *to, size_t count) { return result(recv(socket, to, count, MSG_DONTWAIT)); }
+
+int64_t caisson_send(int socket, const void *from, size_t count)
+{
+    return result(send(socket, from, count, MSG_DONTWAIT | MSG_NOSIGNAL));
+}
+
+int caisson_poll(int fd, short events, int timeout_milliseconds)
+{
+    struct pollfd waited = { .fd = fd, .events = events };
+    int count = poll(&waited, 1, timeout_milliseconds);
+    return count < 0 ? -errno : count == 0 ? 0 : waited.revents;
+}
+
+int caisson_duplicate(int fd)
+{
+    int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    return copy < 0 ? -errno : copy;
+}
+
+static int unix_socket(const char *path, struct sockaddr_un *address)
+{
+    memset(address, 0, sizeof *address);
+    address->sun_family = AF_UNIX;
+    if (strlen(path) >= sizeof address->sun_path)
+        return -ENAMETOOLONG;
+    strcpy(address->sun_path, path);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    return fd < 0 ? -errno : fd;
+}
+
+static int keep(int fd, int failed)
+{
+    if (!failed)
+        return fd;
+    int error = -errno;
+    close(fd);
+    return error;
+}
+
+int caisson_unix_listen(const char *path)
+{
+    struct sockaddr_un address;
+    int fd = unix_socket(path, &address);
+    if (fd < 0)
+        return fd;
+    // The file that bind makes takes over the socket's mode.
+    return keep(fd, fchmod(fd, S_IRUSR | S_IWUSR) < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) < 0
+                        || listen(fd, 8) < 0);
+}
+
+int caisson_unix_connect(const char *path)
+{
+    struct sockaddr_un address;
+    int fd = unix_socket(path, &address);
+    return fd < 0 ? fd : keep(fd, connect(fd, (struct sockaddr *)&address, sizeof address) < 0);
+}
+
+int caisson_accept(int listener)
+{
+    int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    return fd < 0 ? -errno : fd;
+}

@@ -1,0 +1,187 @@
+import CLinux
+import Synchronization
+import SystemPackage
+
+/// What an event loop and its thread share.
+final class EventLoopCore: Sendable {
+    typealias Readiness = EventLoop.Readiness
+
+    private struct Entry {
+        let descriptor: Int32
+        let handler: @Sendable (Readiness) -> Void
+        var interest: Readiness = []
+        /// epoll refuses it, as it does regular files.
+        var isAlwaysReady = false
+    }
+
+    private struct State {
+        var entries: [UInt64: Entry] = [:]
+        var alwaysReady: Set<UInt64> = []
+        var nextID: UInt64 = wakeID + 1
+        var work: [@Sendable () -> Void] = []
+        var isStopping = false
+    }
+
+    private static let wakeID: UInt64 = 0
+
+    let thread = Mutex<pthread_t?>(nil)
+    private let epoll: OwnedFileDescriptor
+    private let wake: OwnedFileDescriptor
+    private let state = Mutex(State())
+
+    init() throws(HostError) {
+        let epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
+        guard epoll >= 0 else { throw HostError("create", "an event loop", .current) }
+        self.epoll = OwnedFileDescriptor(owning: epoll)
+        let wake = eventfd(0, Int32(EFD_CLOEXEC) | Int32(EFD_NONBLOCK))
+        guard wake >= 0 else { throw HostError("create", "an eventfd", .current) }
+        self.wake = OwnedFileDescriptor(owning: wake)
+        let errno = control(EPOLL_CTL_ADD, wake, .readable, Self.wakeID)
+        guard errno == nil else { throw HostError("watch", "an eventfd", errno ?? .current) }
+    }
+
+    // MARK: From any thread
+
+    func register(
+        _ descriptor: Int32, for interest: Readiness, handler: @escaping @Sendable (Readiness) -> Void
+    ) throws(HostError) -> EventLoop.Registration {
+        let (id, errno) = state.withLock { state in
+            let id = state.nextID
+            state.nextID += 1
+            state.entries[id] = Entry(descriptor: descriptor, handler: handler)
+            let errno = setInterest(interest, of: id, &state)
+            if errno != nil { state.entries[id] = nil }
+            return (id, errno)
+        }
+        if let errno { throw HostError("watch", "descriptor \(descriptor)", errno) }
+        return EventLoop.Registration(id: id)
+    }
+
+    func setInterest(_ interest: Readiness, of registration: EventLoop.Registration) {
+        let errno = state.withLock { setInterest(interest, of: registration.id, &$0) }
+        // Its descriptor is open and was accepted once; what is left is the kernel being out of memory.
+        precondition(errno == nil, "epoll_ctl failed: \(errno.map(String.init(describing:)) ?? "")")
+    }
+
+    func remove(_ registration: EventLoop.Registration) {
+        state.withLock { state in
+            _ = setInterest([], of: registration.id, &state)
+            state.entries[registration.id] = nil
+        }
+    }
+
+    func submit(_ work: @escaping @Sendable () -> Void) {
+        let mustWake = state.withLock { state in
+            state.work.append(work)
+            return state.work.count == 1
+        }
+        if mustWake { wakeUp() }
+    }
+
+    func requestStop() {
+        state.withLock { $0.isStopping = true }
+        wakeUp()
+    }
+
+    private func setInterest(_ interest: Readiness, of id: UInt64, _ state: inout State) -> Errno? {
+        guard var entry = state.entries[id], entry.interest != interest else { return nil }
+        defer { state.entries[id] = entry }
+        if !entry.isAlwaysReady {
+            let operation =
+                entry.interest.isEmpty ? EPOLL_CTL_ADD : interest.isEmpty ? EPOLL_CTL_DEL : EPOLL_CTL_MOD
+            let errno = control(operation, entry.descriptor, interest, id)
+            // EPERM: the file's kind has no readiness to wait for.
+            if let errno, errno != .notPermitted { return errno }
+            entry.isAlwaysReady = errno == .notPermitted
+        }
+        entry.interest = interest
+        if entry.isAlwaysReady {
+            if interest.isDisjoint(with: [.readable, .writable]) {
+                state.alwaysReady.remove(id)
+            } else if state.alwaysReady.insert(id).inserted {
+                wakeUp()
+            }
+        }
+        return nil
+    }
+
+    private func control(_ operation: Int32, _ descriptor: Int32, _ interest: Readiness, _ id: UInt64) -> Errno? {
+        let result = caisson_watch(epoll.rawValue, operation, descriptor, interest.rawValue, id)
+        return result == 0 ? nil : Errno(rawValue: -result)
+    }
+
+    private func wakeUp() {
+        // Fails only when the counter is full, and then the loop wakes up anyway.
+        _ = eventfd_write(wake.rawValue, 1)
+    }
+
+    // MARK: On the loop
+
+    func run() {
+        var events = InlineArray<32, caisson_event>(repeating: caisson_event())
+        while true {
+            let isBusy = state.withLock { !$0.alwaysReady.isEmpty }
+            let count = wait(&events, timeout: isBusy ? 0 : -1)
+            for index in 0..<count {
+                if events[index].id == Self.wakeID {
+                    var value: eventfd_t = 0
+                    // SAFETY: `value` is what an eventfd gives.
+                    _ = unsafe eventfd_read(wake.rawValue, &value)
+                } else {
+                    call(events[index].id, Readiness(rawValue: events[index].events))
+                }
+            }
+            if isBusy {
+                for id in state.withLock({ $0.alwaysReady }) { call(id, nil) }
+            }
+            let (work, isStopping) = state.withLock { state in
+                let work = state.work
+                state.work = []
+                return (work, state.isStopping)
+            }
+            for item in work { item() }
+            if isStopping { return end() }
+        }
+    }
+
+    private func wait(_ events: inout InlineArray<32, caisson_event>, timeout: Int32) -> Int {
+        var storage = events.mutableSpan
+        let count = unsafe storage.withUnsafeMutableBufferPointer { buffer in
+            // SAFETY: the buffer has room for as many events as are asked for.
+            unsafe caisson_wait(epoll.rawValue, buffer.baseAddress, Int32(buffer.count), timeout)
+        }
+        precondition(count >= 0 || count == -EINTR, "epoll_wait failed with errno \(-count)")
+        return max(0, Int(count))
+    }
+
+    /// A descriptor removed meanwhile has no entry, and its event is void. Without `readiness` it is what was asked for.
+    private func call(_ id: UInt64, _ readiness: Readiness?) {
+        let found = state.withLock { state in
+            state.entries[id].map { ($0.handler, readiness ?? $0.interest) }
+        }
+        if let (handler, readiness) = found { handler(readiness) }
+    }
+
+    // Handlers keep their owners alive, so they go when the thread does.
+    private func end() {
+        while true {
+            let (entries, work) = state.withLock { state in
+                let rest = (state.entries, state.work)
+                state.entries = [:]
+                state.alwaysReady = []
+                state.work = []
+                return rest
+            }
+            if entries.isEmpty, work.isEmpty { return }
+            for item in work { item() }
+        }
+    }
+}
+
+extension Errno {
+    /// The error of the system call that just failed.
+    static var current: Errno {
+        // SAFETY: the C library's pointer to the calling thread's errno.
+        Errno(rawValue: unsafe __errno_location().pointee)
+    }
+}
