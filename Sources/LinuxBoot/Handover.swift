@@ -45,7 +45,10 @@ struct Handover {
                 ? .long64(entry: GuestAddress(plan.entry), rsi: GuestAddress(zeroPage))
                 : .protected32(entry: GuestAddress(plan.entry), esi: UInt32(zeroPage))
         case .pvh:
-            pieces.append(try Self.commandLine(text, limit: Self.longestCommandLine, loader))
+            // Linux would cut a longer one without a word.
+            let limit = plan.isLinux ? Self.linuxCommandLineLimit : Self.longestCommandLine
+            pieces.append(
+                try Self.commandLine(text, limit: plan.setupHeader?.commandLineLimit ?? limit, loader))
             let info = PVHStartInfo(
                 map: map, commandLine: BootLayout.commandLine.start, ramdisk: placed.first?.range,
                 acpiRootPointer: loader.acpiRootPointer?.rawValue ?? 0)

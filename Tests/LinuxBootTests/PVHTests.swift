@@ -52,6 +52,11 @@ import Testing
         #expect(try loader.load(into: memory).state.mode == .long64)
         loader.bootProtocol = .pvh
         #expect(try loader.load(into: memory).state.rip == 0x20_0040)
+        loader.commandLine = loader.commandLine.replaced(by: String(repeating: "x", count: 2048))
+        #expect(try problem(loader) == .commandLineTooLong(length: 2048, limit: 2047))
+        loader = BootLoader(kernel: Self.kernel(is64Bit: true).image())
+        loader.commandLine = loader.commandLine.replaced(by: String(repeating: "x", count: 2048))
+        #expect(try problem(loader) == nil)
     }
 
     @Test func aKernelWithoutTheNoteIsRefused() throws {

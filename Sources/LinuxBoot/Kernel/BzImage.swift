@@ -26,7 +26,7 @@ extension KernelPlan {
         let plan = try elf(unpacked, wanted: wanted, multiboot: nil, isLinux: true)
         return KernelPlan(
             format: .bzImage(compression: compression.rawValue), bootProtocol: plan.bootProtocol, source: unpacked,
-            segments: plan.segments, entry: plan.entry, setupHeader: header,
+            segments: plan.segments, entry: plan.entry, isLinux: true, setupHeader: header,
             kernelVersion: version(image, header))
     }
 

@@ -40,7 +40,7 @@ extension KernelPlan {
         }
         return KernelPlan(
             format: header.is64Bit ? .elf64 : .elf32, bootProtocol: bootProtocol, source: image, segments: segments,
-            entry: entry)
+            entry: entry, isLinux: isLinux || notes.isLinux)
     }
 
     /// A kernel with a multiboot header was made for it. e_entry is Linux's own entry, which is told more than PVH

@@ -17,6 +17,8 @@ struct KernelPlan {
     /// In order of address.
     let segments: [Segment]
     let entry: UInt64
+    /// It is known to be Linux, by its notes or its format.
+    var isLinux = false
     /// A bzImage's own header, which the zero page repeats.
     var setupHeader: SetupHeader?
     /// What a bzImage says of itself.
