@@ -1,3 +1,4 @@
+import Glibc
 import GuestMemory
 import Testing
 
@@ -86,6 +87,16 @@ import Testing
         var loader = BootLoader(kernel: ByteArrayBootImage(seed, name: name))
         loader.memoryIsZeroed = true
         #expect(throws: Never.self) { try loader.load(into: memory) }
+    }
+
+    private static let seedDirectory = getenv("CAISSON_FUZZ_SEEDS").map { String(cString: $0) }
+
+    /// Not a test of its own: what scripts/fuzz-boot begins with.
+    @Test(.enabled(if: seedDirectory != nil, "only scripts/fuzz-boot wants the seeds"), arguments: seeds)
+    func seedsForTheFuzzer(_ name: String, _ bytes: [UInt8]) throws {
+        let file = try #require(fopen("\(Self.seedDirectory ?? ".")/seed of \(name)", "w"))
+        defer { fclose(file) }
+        #expect(fwrite(bytes, 1, bytes.count, file) == bytes.count)
     }
 
     /// What begins like one format and goes on with noise.
