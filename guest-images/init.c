@@ -9,6 +9,7 @@
  * against the kernel's nolibc, which fits it in a few pages.
  */
 #include <asm/termios.h>
+#include <linux/sched.h>
 #include <linux/sockios.h>
 
 /* busybox signals PID 1 with these; the last one is the kernel's power button
@@ -17,6 +18,9 @@
 #define SIGNAL_POWER_OFF SIGUSR2
 #define SIGNAL_REBOOT SIGTERM
 #define SIGNAL_POWER_BUTTON 38
+
+/* How long after the shell's start the links for busybox's applets are made. */
+#define APPLETS_AFTER_SECONDS 1
 
 /* How long processes may take to end between SIGTERM and SIGKILL. */
 #define GRACE_SECONDS 2
@@ -171,13 +175,36 @@ static void become_shell(void)
 	exit(127);
 }
 
+/* Links for busybox's applets, which its own shell finds without them. Made at idle
+ * priority and once the shell has had the time for its prompt, not to delay that. */
+static void install_applets(void)
+{
+	char *arguments[] = { "busybox", "--install", "-s", NULL };
+	char *environment[] = { NULL };
+	int priority = 0;
+
+	if (fork() != 0)
+		return;
+	my_syscall3(__NR_sched_setscheduler, 0, SCHED_IDLE, &priority);
+	set_blocked_signals(0);
+	execve("/bin/busybox", arguments, environment);
+	complain("/bin/busybox");
+	exit(127);
+}
+
 /* Serves until the machine is to end; returns the reboot command for that. */
 static int serve(pid_t shell)
 {
+	int patience = APPLETS_AFTER_SECONDS;
+
 	for (;;) {
 		pid_t ended;
 
-		switch (wait_for_signal(-1)) {
+		switch (wait_for_signal(patience)) {
+		case -EAGAIN:
+			install_applets();
+			patience = -1;
+			break;
 		case SIGNAL_HALT:
 			return LINUX_REBOOT_CMD_HALT;
 		case SIGNAL_REBOOT:
