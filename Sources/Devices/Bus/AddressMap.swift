@@ -1,44 +1,88 @@
 /// Disjoint ranges of addresses in ascending order, and the device behind each.
+///
+/// A lookup takes a few instructions: addresses are grouped into blocks, and the low bits of a block's number select a
+/// hint, the first entry that any block with these bits can mean. From there the entries are gone through in order,
+/// mostly one.
 struct AddressMap<Address: FixedWidthInteger & UnsignedInteger & Sendable, Device: Sendable>: Sendable {
-    struct Entry: Sendable {
-        let first: Address
-        let last: Address
+    /// A device and the addresses that it claims.
+    struct Claim {
+        let addresses: ClosedRange<Address>
+        /// The address at which the device's offset is 0.
         let base: Address
         let device: Device
     }
 
-    let entries: [Entry]
-
-    /// - Throws: `overlap`, `baseAboveRange`.
-    init(_ unsorted: [Entry]) throws(BusError) {
-        let entries = unsorted.sorted { $0.first < $1.first }
-        for (index, entry) in entries.enumerated() {
-            guard entry.base <= entry.first else {
-                throw .baseAboveRange(base: UInt64(entry.base), range: entry.range)
-            }
-            guard index == 0 || entries[index - 1].last < entry.first else {
-                throw .overlap(first: entries[index - 1].range, second: entry.range)
-            }
-        }
-        self.entries = entries
+    /// Holds a device where it can be called without counting a reference.
+    final class Slot: Sendable {
+        let device: Device
+        init(_ device: Device) { self.device = device }
     }
 
-    /// The index of the entry that holds all of the `width` bytes from `address`.
-    @inline(__always)
-    func index(of address: Address, width: Int) -> Int? {
-        var low = 0
-        var high = entries.count
-        while low < high {
-            let middle = (low &+ high) &>> 1
-            if entries[middle].last < address { low = middle &+ 1 } else { high = middle }
+    // A slot is used only while its map, which keeps it, is.
+    @safe private struct Entry: @unchecked Sendable {
+        let first: Address
+        let last: Address
+        let base: Address
+        let slot: Unmanaged<Slot>
+    }
+
+    private static var hintCount: Address { 64 }
+
+    private let entries: [Entry]
+    private let slots: [Slot]
+    private let hints: [Int]
+    private let blockShift: Address
+
+    /// - Parameter blockShift: the binary logarithm of the addresses in a block.
+    /// - Throws: `overlap`, `baseAboveRange`.
+    init(_ claims: [Claim], blockShift: Address) throws(BusError) {
+        let claims = claims.sorted { $0.addresses.lowerBound < $1.addresses.lowerBound }
+        for (index, claim) in claims.enumerated() {
+            guard claim.base <= claim.addresses.lowerBound else {
+                throw .baseAboveRange(base: UInt64(claim.base), range: claim.range)
+            }
+            guard index == 0 || claims[index - 1].addresses.upperBound < claim.addresses.lowerBound else {
+                throw .overlap(first: claims[index - 1].range, second: claim.range)
+            }
         }
-        guard low < entries.count, entries[low].first <= address,
-            entries[low].last &- address >= Address(truncatingIfNeeded: width &- 1)
+        self.blockShift = blockShift
+        hints = Self.hints(claims, blockShift)
+        slots = claims.map { Slot($0.device) }
+        entries = zip(claims, slots).map { claim, slot in
+            unsafe Entry(
+                first: claim.addresses.lowerBound, last: claim.addresses.upperBound, base: claim.base,
+                slot: Unmanaged.passUnretained(slot))
+        }
+    }
+
+    private static func hints(_ claims: [Claim], _ blockShift: Address) -> [Int] {
+        var hints = [Int](repeating: claims.count, count: Int(hintCount))
+        for (index, claim) in claims.enumerated() {
+            let first = claim.addresses.lowerBound >> blockShift
+            let last = claim.addresses.upperBound >> blockShift
+            for step in 0...min(last - first, hintCount - 1) {
+                let hint = Int((first + step) % hintCount)
+                hints[hint] = min(hints[hint], index)
+            }
+        }
+        return hints
+    }
+
+    /// Calls `body` with the device that has all of the `width` bytes from `address`, and the address's offset from
+    /// the device's base. Returns `nil` when there is none.
+    @inline(__always)
+    func withDevice<Result>(at address: Address, width: Int, _ body: (Slot, Address) -> Result) -> Result? {
+        var index = hints[Int(truncatingIfNeeded: address &>> blockShift & (Self.hintCount &- 1))]
+        while index < entries.count, entries[index].last < address { index &+= 1 }
+        guard index < entries.count, entries[index].first <= address,
+            entries[index].last &- address >= Address(truncatingIfNeeded: width &- 1)
         else { return nil }
-        return low
+        let offset = address &- entries[index].base
+        // SAFETY: `slots` keeps the slot for as long as this map is in use.
+        return unsafe entries[index].slot._withUnsafeGuaranteedRef { body($0, offset) }
     }
 }
 
-extension AddressMap.Entry {
-    fileprivate var range: ClosedRange<UInt64> { UInt64(first)...UInt64(last) }
+extension AddressMap.Claim {
+    fileprivate var range: ClosedRange<UInt64> { UInt64(addresses.lowerBound)...UInt64(addresses.upperBound) }
 }

@@ -24,9 +24,8 @@ package final class MMIOBus: Sendable {
     package init(_ registrations: [Registration]) throws(BusError) {
         map = try AddressMap(
             registrations.map {
-                let first = $0.addresses.lowerBound
-                return .init(first: first, last: $0.addresses.upperBound, base: first, device: $0.device)
-            })
+                .init(addresses: $0.addresses, base: $0.addresses.lowerBound, device: $0.device)
+            }, blockShift: 12)
     }
 
     /// Reads of addresses that no device answers, since the machine was built.
@@ -36,19 +35,18 @@ package final class MMIOBus: Sendable {
 
     /// Reads `width` bytes (1 to 8) at guest-physical `address`.
     package func read(address: UInt64, width: Int) -> UInt64 {
-        guard let index = map.index(of: address, width: width) else {
-            reads.add(1, ordering: .relaxed)
-            return .max >> (64 - 8 * width)
+        if let value = map.withDevice(at: address, width: width, { $0.device.read(offset: $1, width: width) }) {
+            return value
         }
-        return map.entries[index].device.read(offset: address &- map.entries[index].base, width: width)
+        reads.wrappingAdd(1, ordering: .relaxed)
+        return .max >> (64 - 8 * width)
     }
 
     /// Writes the low `width` bytes (1 to 8) of `value` at guest-physical `address`.
     package func write(address: UInt64, width: Int, value: UInt64) {
-        guard let index = map.index(of: address, width: width) else {
-            writes.add(1, ordering: .relaxed)
-            return
+        let isKnown: Void? = map.withDevice(at: address, width: width) {
+            $0.device.write(offset: $1, width: width, value: value)
         }
-        map.entries[index].device.write(offset: address &- map.entries[index].base, width: width, value: value)
+        if isKnown == nil { writes.wrappingAdd(1, ordering: .relaxed) }
     }
 }

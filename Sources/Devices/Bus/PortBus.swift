@@ -28,9 +28,8 @@ package final class PortBus: Sendable {
     /// - Throws: `overlap`, `baseAboveRange`.
     package init(_ registrations: [Registration]) throws(BusError) {
         map = try AddressMap(
-            registrations.map {
-                .init(first: $0.ports.lowerBound, last: $0.ports.upperBound, base: $0.base, device: $0.device)
-            })
+            registrations.map { .init(addresses: $0.ports, base: $0.base, device: $0.device) },
+            blockShift: 3)
     }
 
     /// Reads of ports that no device answers, since the machine was built.
@@ -40,19 +39,18 @@ package final class PortBus: Sendable {
 
     /// Reads `width` bytes (1, 2 or 4) at `port`.
     package func read(port: UInt16, width: Int) -> UInt32 {
-        guard let index = map.index(of: port, width: width) else {
-            reads.add(1, ordering: .relaxed)
-            return .max >> (32 - 8 * width)
+        if let value = map.withDevice(at: port, width: width, { $0.device.read(offset: $1, width: width) }) {
+            return value
         }
-        return map.entries[index].device.read(offset: port &- map.entries[index].base, width: width)
+        reads.wrappingAdd(1, ordering: .relaxed)
+        return .max >> (32 - 8 * width)
     }
 
     /// Writes the low `width` bytes (1, 2 or 4) of `value` at `port`.
     package func write(port: UInt16, width: Int, value: UInt32) {
-        guard let index = map.index(of: port, width: width) else {
-            writes.add(1, ordering: .relaxed)
-            return
+        let isKnown: Void? = map.withDevice(at: port, width: width) {
+            $0.device.write(offset: $1, width: width, value: value)
         }
-        map.entries[index].device.write(offset: port &- map.entries[index].base, width: width, value: value)
+        if isKnown == nil { writes.wrappingAdd(1, ordering: .relaxed) }
     }
 }

@@ -20,6 +20,22 @@ package final class Serial16550A: BytePortDevice {
         var isDraining = false
         /// The backend had room again while somebody was.
         var isReadyAgain = false
+
+        /// What is to be handed over next, by the caller alone from now on; `nil` when there is nothing.
+        mutating func startBatch() -> Batch? {
+            isReadyAgain = false
+            isDraining = !registers.transmitFIFO.isEmpty
+            guard isDraining else { return nil }
+            var batch = Batch(count: registers.transmitFIFO.count)
+            registers.transmitFIFO.copy(to: &batch.bytes)
+            return batch
+        }
+    }
+
+    /// A copy of the transmit FIFO.
+    struct Batch {
+        var bytes = InlineArray<16, UInt8>(repeating: 0)
+        var count: Int
     }
 
     private let core: Mutex<Core>
@@ -57,14 +73,14 @@ package final class Serial16550A: BytePortDevice {
     }
 
     package func write(offset: UInt16, value: UInt8) {
-        let (mustDrain, isReceiveReady) = core.withLock { core in
+        let (batch, isReceiveReady) = core.withLock { core in
             core.registers.write(offset: offset, value: value)
-            let mustDrain = !core.isDraining && offset == 0 && !core.registers.transmitFIFO.isEmpty
+            let batch = offset == 0 && !core.isDraining ? core.startBatch() : nil
             // A byte that leaves at once makes no change of level in between.
-            if mustDrain { core.isDraining = true } else { updateInterrupt(&core) }
-            return (mustDrain, core.registers.takeReceiveReady())
+            if batch == nil { updateInterrupt(&core) }
+            return (batch, core.registers.takeReceiveReady())
         }
-        if mustDrain { drain() }
+        if let batch { drain(batch) }
         if isReceiveReady { backend.receiveReady() }
     }
 
@@ -85,36 +101,28 @@ package final class Serial16550A: BytePortDevice {
 
     /// The backend has room again.
     package func transmitReady() {
-        let mustDrain = core.withLock { core in
-            if core.isDraining {
-                core.isReadyAgain = true
-                return false
-            }
-            core.isDraining = !core.registers.transmitFIFO.isEmpty
-            return core.isDraining
+        let batch = core.withLock { core in
+            core.isReadyAgain = true
+            return core.isDraining ? nil : core.startBatch()
         }
-        if mustDrain { drain() }
+        if let batch { drain(batch) }
     }
 
-    // One thread at a time hands bytes over, so that they stay in order; who sets `isDraining` does it.
-    private func drain() {
-        var bytes = InlineArray<16, UInt8>(repeating: 0)
-        while true {
-            let count = core.withLock { core in
-                core.registers.transmitFIFO.copy(to: &bytes)
-                core.isReadyAgain = false
-                return core.registers.transmitFIFO.count
-            }
-            let accepted = backend.transmit(bytes.span.extracting(first: count))
-            precondition(accepted >= 0 && accepted <= count)
-            let isDone = core.withLock { core in
+    // One thread at a time hands bytes over, so that they stay in order.
+    private func drain(_ first: Batch) {
+        var next: Batch? = first
+        while let batch = next {
+            let accepted = backend.transmit(batch.bytes.span.extracting(first: batch.count))
+            precondition(accepted >= 0 && accepted <= batch.count)
+            next = core.withLock { core in
                 core.registers.transmitted(accepted)
                 updateInterrupt(&core)
-                let isBlocked = accepted < count && !core.isReadyAgain
-                core.isDraining = !isBlocked && !core.registers.transmitFIFO.isEmpty
-                return !core.isDraining
+                if accepted < batch.count, !core.isReadyAgain {
+                    core.isDraining = false
+                    return nil
+                }
+                return core.startBatch()
             }
-            if isDone { return }
         }
     }
 
