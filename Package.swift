@@ -68,7 +68,7 @@ let package = Package(
         tests("KVM", ["KVM", "GuestMemory", "CLinux"]),
         tests("SoftwareKVM", ["SoftwareKVM", "KVM", "GuestMemory", "CLinux"]),
         tests("Devices", ["Devices"]),
-        tests("HostIO", ["HostIO", system]),
+        tests("HostIO", ["HostIO", "CLinux", system]),
         tests("LinuxBoot", ["LinuxBoot", "GuestMemory", "CCompression"]),
         tests("Caisson", ["Caisson", "KVM", "GuestMemory", "Devices", system]),
         tests("Command", ["CaissonCLI", "Caisson", system]),

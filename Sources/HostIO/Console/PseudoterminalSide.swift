@@ -57,7 +57,9 @@ final class PseudoterminalSide: ConsoleSide {
     }
 
     private func look() {
-        let hasClient = caisson_poll(master.rawValue, 0, 0) & Int32(POLLHUP) == 0
+        let ready = caisson_poll(master.rawValue, Int16(POLLIN), 0)
+        // A client that came and went between two looks may have left something to read.
+        let hasClient = ready & Int32(POLLHUP) == 0 || ready & Int32(POLLIN) != 0
         state.withLock { state in
             guard !state.isStopped else { return }
             if hasClient, attach() { return }

@@ -45,7 +45,7 @@ package final class EventLoop: Sendable {
             unsafe context.release()
             throw HostError("start", "thread \(name)", Errno(rawValue: -result))
         }
-        core.thread.withLock { $0 = thread }
+        core.thread.withLock { $0.id = thread }
     }
 
     deinit { stop() }
@@ -72,19 +72,24 @@ package final class EventLoop: Sendable {
 
     /// Whether the caller is on the loop.
     package var isCurrent: Bool {
-        core.thread.withLock { thread in thread.map { pthread_equal($0, pthread_self()) != 0 } ?? false }
+        core.thread.withLock { thread in thread.id.map { pthread_equal($0, pthread_self()) != 0 } ?? false }
     }
 
     /// Runs what was submitted before, and ends the thread. On the loop itself it does not wait for the end.
     package func stop() {
         let isCurrent = isCurrent
         core.requestStop()
-        guard let thread = core.thread.withLock({ $0.take() }) else { return }
+        let thread = core.thread.withLock { thread in
+            defer { thread.isTakenOver = true }
+            return thread.isTakenOver ? nil : thread.id
+        }
+        guard let thread else { return }
         if isCurrent {
             pthread_detach(thread)
         } else {
-            // Taken out of `thread`, so joined once.
+            // Taken over once, so joined once.
             _ = pthread_join(thread, nil)
+            core.thread.withLock { $0.id = nil }
         }
     }
 }

@@ -24,7 +24,13 @@ final class EventLoopCore: Sendable {
 
     private static let wakeID: UInt64 = 0
 
-    let thread = Mutex<pthread_t?>(nil)
+    struct Thread {
+        var id: pthread_t?
+        /// Somebody joins or detaches it.
+        var isTakenOver = false
+    }
+
+    let thread = Mutex(Thread())
     private let epoll: OwnedFileDescriptor
     private let wake: OwnedFileDescriptor
     private let state = Mutex(State())

@@ -1,0 +1,143 @@
+import Glibc
+import HostIO
+import Synchronization
+import Testing
+
+/// Counts and remembers from handlers.
+private final class Log<Element: Sendable>: Sendable {
+    private let elements = Mutex<[Element]>([])
+    func append(_ element: Element) { elements.withLock { $0.append(element) } }
+    var all: [Element] { elements.withLock { $0 } }
+}
+
+@Suite struct EventLoopTests {
+    private let loop: EventLoop
+
+    init() throws { loop = try EventLoop(name: "test") }
+
+    @Test func `work runs in order, on the loop, and before it stops`() {
+        let log = Log<Int>()
+        #expect(!loop.isCurrent)
+        for index in 0..<1000 {
+            loop.submit { [loop] in
+                if loop.isCurrent { log.append(index) }
+            }
+        }
+        loop.submit { [loop] in loop.submit { log.append(1000) } }
+        loop.stop()
+        #expect(log.all.elementsEqual(0...1000))
+        loop.stop()
+        loop.submit { log.append(-1) }
+        #expect(log.all.count == 1001)
+    }
+
+    @Test func `a descriptor's handler is called while it is ready as asked`() throws {
+        let (read, write) = Descriptor.pipe()
+        let log = Log<UInt8>()
+        let registration = try loop.register(read.raw, for: .readable) { readiness in
+            var byte: UInt8 = 0
+            if readiness.contains(.readable), Glibc.read(read.raw, &byte, 1) == 1 { log.append(byte) }
+        }
+        write.send([1, 2, 3])
+        #expect(eventually { log.all == [1, 2, 3] })
+        loop.setInterest([], of: registration)
+        write.send([4])
+        usleep(20_000)
+        #expect(log.all.count == 3)
+        loop.setInterest(.readable, of: registration)
+        #expect(eventually { log.all.count == 4 })
+        loop.remove(registration)
+        loop.remove(registration)
+        loop.setInterest(.readable, of: registration)
+        write.send([5])
+        usleep(20_000)
+        #expect(log.all.count == 4)
+    }
+
+    @Test func `a hang-up is told with any interest, and without one keeps nobody busy`() throws {
+        var (read, write): (Descriptor?, Descriptor) = Descriptor.pipe()
+        let log = Log<EventLoop.Readiness>()
+        let told = Mutex<EventLoop.Registration?>(nil)
+        let registration = try loop.register(write.raw, for: []) { [loop] readiness in
+            log.append(readiness)
+            told.withLock { if let it = $0 { loop.setInterest([], of: it) } }
+        }
+        told.withLock { $0 = registration }
+        withExtendedLifetime(read) {}
+        read = nil
+        usleep(20_000)
+        #expect(log.all.isEmpty)
+        loop.setInterest(.hangUp, of: registration)
+        #expect(eventually { log.all.count == 1 })
+        usleep(20_000)
+        #expect(log.all == [.error])
+    }
+
+    @Test func `a file is always ready`() throws {
+        let directory = TemporaryDirectory()
+        let file = Descriptor.opening(directory.file("f", "abc"), O_RDONLY)
+        let log = Log<UInt8>()
+        let ends = Log<Int>()
+        let registered = Mutex<EventLoop.Registration?>(nil)
+        registered.withLock {
+            $0 = try? loop.register(file.raw, for: .readable) { [loop] readiness in
+                var byte: UInt8 = 0
+                if readiness == .readable, read(file.raw, &byte, 1) == 1 { return log.append(byte) }
+                ends.append(1)
+                registered.withLock { if let it = $0 { loop.setInterest([], of: it) } }
+            }
+        }
+        #expect(eventually { ends.all.count == 1 })
+        usleep(20_000)
+        #expect(ends.all.count == 1)
+        #expect(log.all == Array("abc".utf8))
+    }
+
+    @Test func `a bad descriptor is refused`() {
+        #expect(throws: HostError.self) { try loop.register(-1, for: .readable) { _ in } }
+        #expect(throws: HostError.self) { try loop.register(999_999, for: .readable) { _ in } }
+    }
+
+    @Test func `a timer goes off once, not before its time, and not when cancelled`() throws {
+        let log = Log<ContinuousClock.Instant>()
+        let timer = try LoopTimer(on: loop) { log.append(.now) }
+        let start = ContinuousClock.now
+        timer.schedule(after: 20_000_000)
+        #expect(eventually { log.all.count == 1 })
+        #expect(log.all.first.map { start.duration(to: $0) >= .milliseconds(20) } == true)
+        timer.schedule(after: 0)
+        #expect(eventually { log.all.count == 2 })
+        timer.schedule(after: 5_000_000)
+        timer.schedule(after: nil)
+        usleep(20_000)
+        #expect(log.all.count == 2)
+    }
+
+    @Test func `a loop that is dropped on itself ends`() throws {
+        let log = Log<Int>()
+        var other: EventLoop? = try EventLoop(name: "dropped")
+        other?.submit { [other] in
+            usleep(10_000)
+            withExtendedLifetime(other) { log.append(1) }
+        }
+        other = nil
+        #expect(eventually { log.all == [1] })
+    }
+
+    @Test func `threads and descriptors are given back`() async {
+        await #expect(processExitsWith: .success) {
+            let before = try settledResources(threads: "leak")
+            for _ in 0..<50 {
+                let loop = try EventLoop(name: "leak")
+                let timer = try LoopTimer(on: loop) {}
+                timer.schedule(after: 1000)
+                let (read, _) = Descriptor.pipe()
+                _ = try loop.register(read.raw, for: .readable) { _ in withExtendedLifetime(read) {} }
+                loop.submit {}
+                loop.stop()
+            }
+            let after = resources(threads: "leak")
+            precondition(after == before, "\(after) is not \(before)")
+        }
+    }
+}
