@@ -32,7 +32,7 @@ import Testing
             { $0.receiveTrigger = 0 }, { $0.receiveTrigger = 16 }, { $0.receiveTrigger = -1 },
             { $0.idlePolls = -1 }, { $0.idlePolls = 17 }, { $0.idlePolls = .max },
             { $0.received = Array(repeating: 0, count: 17) }, { $0.unsent = Array(repeating: 0, count: 17) },
-            { $0.fifosEnabled = false }, { $0.transmitterEmptyPending = true },
+            { $0.transmitterEmptyPending = true },
         ] as [@Sendable (inout Serial16550A.State) -> Void])
     func `a state that no port can be in is refused`(damage: @Sendable (inout Serial16550A.State) -> Void) {
         var state = busyState()

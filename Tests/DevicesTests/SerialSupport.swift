@@ -75,16 +75,50 @@ struct SerialFixture {
         port = try Serial16550A(state: state, interrupt: line, backend: backend)
     }
 
-    /// Sets the port up as Linux's driver does: FIFOs with trigger level 8, interrupts through OUT2.
+    /// The accesses of Linux's driver when it looks for the port.
+    func probeAsLinux() {
+        port.set(UART.ier, 0x00)
+        port.set(UART.ier, 0x0f)
+        _ = port.byte(UART.ier)
+        port.set(UART.ier, 0x00)
+        let modemControl = port.byte(UART.mcr)
+        port.set(UART.mcr, 0x1a)
+        _ = port.byte(UART.msr)
+        port.set(UART.mcr, modemControl)
+        port.set(UART.fcr, 0x01)
+        _ = port.byte(UART.iir)
+        clearAsLinux()
+    }
+
+    /// The accesses of Linux's driver when the port is opened: empties it, enables its interrupts, and sets its speed
+    /// and FIFOs, with trigger level 8.
     func openAsLinux() {
+        clearAsLinux()
+        port.set(UART.lcr, 0x03)
+        port.set(UART.mcr, 0x09)
+        port.set(UART.ier, UART.etbei)
+        _ = port.byte(UART.iir)
+        port.set(UART.ier, 0)
+        clearRegistersAsLinux()
+        port.set(UART.ier, UART.erbfi | UART.elsi)
+        port.set(UART.lcr, 0x93)
+        port.set(UART.data, 0x01)
+        port.set(UART.ier, 0x00)
+        port.set(UART.lcr, 0x13)
+        port.set(UART.fcr, 0x01)
+        port.set(UART.fcr, 0x81)
+        port.set(UART.mcr, 0x0b)
+    }
+
+    private func clearAsLinux() {
         port.set(UART.fcr, 0x01)
         port.set(UART.fcr, 0x07)
         port.set(UART.fcr, 0x00)
-        port.set(UART.lcr, 0x13)
-        port.set(UART.fcr, 0x81)
-        port.set(UART.mcr, 0x08)
-        port.set(UART.ier, UART.erbfi | UART.elsi)
-        port.set(UART.mcr, 0x0b)
+        clearRegistersAsLinux()
+    }
+
+    private func clearRegistersAsLinux() {
+        for register in [UART.lsr, UART.data, UART.iir, UART.msr] { _ = port.byte(register) }
     }
 
     func receive(_ bytes: [UInt8]) -> Int { port.receive(bytes.span) }

@@ -124,6 +124,17 @@ private final class Log<Element: Sendable>: Sendable {
         #expect(eventually { log.all == [1] })
     }
 
+    @Test func `what only a handler keeps alive ends with its registration`() throws {
+        var timer: LoopTimer? = try LoopTimer(on: loop) {}
+        let (read, _) = Descriptor.pipe()
+        weak let ended = timer
+        let registration = try loop.register(read.raw, for: []) { [timer] _ in withExtendedLifetime(timer) {} }
+        timer = nil
+        #expect(ended != nil)
+        loop.remove(registration)
+        #expect(ended == nil)
+    }
+
     @Test func `threads and descriptors are given back`() async {
         await #expect(processExitsWith: .success) {
             let before = try settledResources(threads: "leak")

@@ -54,8 +54,7 @@ extension SerialRegisters {
         let triggers = state.fifosEnabled ? [1, 4, 8, 14] : [1]
         try check("receiveTrigger", state.receiveTrigger, triggers.contains(state.receiveTrigger))
         try check("idlePolls", state.idlePolls, (0...Self.pollsBeforeListening).contains(state.idlePolls))
-        let receiveCapacity = state.fifosEnabled ? SerialFIFO.capacity : 1
-        try check("received.count", state.received.count, state.received.count <= receiveCapacity)
+        try check("received.count", state.received.count, state.received.count <= SerialFIFO.capacity)
         try check("unsent.count", state.unsent.count, state.unsent.count <= SerialFIFO.capacity)
         try check(
             "transmitterEmptyPending", 1, !(state.transmitterEmptyPending && !state.unsent.isEmpty))

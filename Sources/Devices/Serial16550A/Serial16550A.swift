@@ -7,8 +7,9 @@ import Synchronization
 /// guest. Input that does not fit stays with the host until the backend hears `receiveReady()`. Nothing grows.
 ///
 /// Where it differs from the chip, on purpose: line speed, format and break have no effect; a reset of the transmit FIFO
-/// keeps the bytes in it; the interrupt pin is not gated by OUT2; a character time-out comes at once; the
-/// interrupt line shows the level after each access, so a cause that ends and comes back within one makes no edge.
+/// keeps the bytes in it, and switching the FIFOs those in both; the interrupt pin is not gated by OUT2; a character
+/// time-out comes at once; the interrupt line shows the level after each access, so a cause that ends and comes back
+/// within one makes no edge.
 package final class Serial16550A: BytePortDevice {
     /// Registers, at consecutive ports.
     package static let portCount: UInt16 = 8

@@ -148,10 +148,12 @@ struct SerialRegisters: Sendable {
         interruptEnable = new
     }
 
-    /// Received bytes are discarded as asked. Bytes to transmit are not: the guest sees them leave when it writes them.
+    /// Received bytes are discarded when that is asked for, and not, as on a chip, also when the FIFOs are switched:
+    /// drivers switch them on after they enabled the receiver's interrupt. Bytes to transmit are never discarded: the
+    /// guest sees them leave when it writes them.
     private mutating func controlFIFOs(_ value: UInt8) {
         let enable = value & 0x01 != 0
-        if enable != fifosEnabled || enable && value & 0x02 != 0 {
+        if enable, value & 0x02 != 0 {
             receiveFIFO.removeAll()
             idlePolls = 0
         }
@@ -202,12 +204,12 @@ struct SerialRegisters: Sendable {
     /// Whether input has a reader: the guest takes interrupts for it, or polls.
     ///
     /// Until then input stays with the host, since drivers empty the receiver while they set the port up, and would
-    /// throw away what was typed or piped in before. A driver that probes the port enables every interrupt for a moment
-    /// with DTR set and OUT2, a PC's interrupt gate, clear; one that is not written for a PC sets neither.
+    /// throw away what was typed or piped in before. A driver that probes for the port switches all four interrupts on
+    /// for a moment, before it opens a PC's interrupt gate, OUT2; that is no reader yet.
     private var isListening: Bool {
         if idlePolls >= Self.pollsBeforeListening { return true }
         guard interruptEnable.contains(.receivedData) else { return false }
-        return modemControl.contains(.out2) || !modemControl.contains(.dataTerminalReady)
+        return modemControl.contains(.out2) || interruptEnable != .all
     }
 
     /// Takes from the front of `bytes` what the guest has room for, and says how many that were.

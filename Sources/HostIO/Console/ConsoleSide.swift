@@ -30,7 +30,11 @@ struct ConsoleQueues: Sendable {
 final class ConsoleReporter: Sendable {
     private let handler = Mutex<(@Sendable (Console.Event) -> Void)?>(nil)
 
-    func setHandler(_ new: (@Sendable (Console.Event) -> Void)?) { handler.withLock { $0 = new } }
+    func setHandler(_ new: (@Sendable (Console.Event) -> Void)?) {
+        // What the old one keeps alive may end with it, and call this: that is for after the lock.
+        let old = handler.withLock { exchange(&$0, with: new) }
+        withExtendedLifetime(old) {}
+    }
 
     func report(_ event: Console.Event) {
         let handler = handler.withLock { $0 }

@@ -70,10 +70,12 @@ final class EventLoopCore: Sendable {
     }
 
     func remove(_ registration: EventLoop.Registration) {
-        state.withLock { state in
+        // What the handler keeps alive may end with it, and call the loop: that is for after the lock.
+        let entry = state.withLock { state in
             _ = setInterest([], of: registration.id, &state)
-            state.entries[registration.id] = nil
+            return state.entries.removeValue(forKey: registration.id)
         }
+        withExtendedLifetime(entry) {}
     }
 
     func submit(_ work: @escaping @Sendable () -> Void) {

@@ -38,7 +38,11 @@ final class InputPump: Sendable {
         state = Mutex(State(escapeKey: hasEscapeKey ? EscapeKey() : nil))
     }
 
-    func setHandlers(_ handlers: Handlers?) { state.withLock { $0.handlers = handlers } }
+    func setHandlers(_ handlers: Handlers?) {
+        // What the old ones keep alive may end with them, and call this queue: that is for after the lock.
+        let old = state.withLock { exchange(&$0.handlers, with: handlers) }
+        withExtendedLifetime(old) {}
+    }
 
     var isAttached: Bool { state.withLock { $0.stream != nil } }
 

