@@ -5,7 +5,7 @@ import SystemPackage
 ///
 /// The mode ends with this value, and on every other way out that a process sees: its exit, SIGINT, SIGTERM, SIGHUP and
 /// SIGQUIT unless handled otherwise, a crash, and for the time of a stop (SIGTSTP). After SIGKILL, which no process
-/// sees, `stty sane` or `reset` repairs the terminal.
+/// sees, or a stack overflow, which leaves no stack for a handler, `stty sane` or `reset` repairs the terminal.
 ///
 /// Output processing is off too, so that the guest's own CR LF and cursor movements are what the terminal gets: a line of
 /// Caisson's own has to end in CR LF meanwhile. One terminal at a time.
