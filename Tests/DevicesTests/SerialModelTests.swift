@@ -1,5 +1,6 @@
 import Devices
 import Dispatch
+import Glibc
 import Synchronization
 import Testing
 
@@ -81,7 +82,7 @@ import Testing
         let backend = SlowBackend()
         let port = Serial16550A(interrupt: line, backend: backend)
         port.set(UART.fcr, 0x01)
-        let total = 50_000
+        let total = 20_000
         let isDone = Atomic(false)
         let host = DispatchQueue(label: "host")
         let finished = DispatchSemaphore(value: 0)
@@ -90,6 +91,7 @@ import Testing
             while !isDone.load(ordering: .acquiring) {
                 backend.addRoom(.random(in: 1...20, using: &generator))
                 port.transmitReady()
+                if Int.random(in: 0..<4, using: &generator) == 0 { usleep(1) }
             }
             finished.signal()
         }

@@ -19,7 +19,7 @@ private struct SeededGenerator: RandomNumberGenerator {
 }
 
 @Suite struct ByteQueueTests {
-    @Test(arguments: 0..<30 as Range<UInt64>)
+    @Test(arguments: 0..<10 as Range<UInt64>)
     func `it behaves as an array with a limit`(seed: UInt64) {
         var generator = SeededGenerator(seed: seed)
         var queue = ByteQueue(limit: 256, capacity: 16)
