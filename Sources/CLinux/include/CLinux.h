@@ -28,5 +28,6 @@
 #include "caisson_hostio.h"
 #include "caisson_ioctl.h"
 #include "caisson_memory.h"
+#include "caisson_native.h"
 #include "caisson_terminal.h"
 #include "caisson_thread.h"

@@ -1,0 +1,50 @@
+/// Bits of control registers, EFER and RFLAGS (Intel SDM 3, 2.3 and 2.5), and the MSRs of SYSCALL.
+enum CR0 {
+    static let monitorCoprocessor: UInt64 = 1 << 1
+    static let emulation: UInt64 = 1 << 2
+    static let taskSwitched: UInt64 = 1 << 3
+    static let writeProtect: UInt64 = 1 << 16
+    static let paging: UInt64 = 1 << 31
+    static let protection: UInt64 = 1 << 0
+}
+
+enum CR4 {
+    static let pageSizeExtension: UInt64 = 1 << 4
+    static let physicalAddressExtension: UInt64 = 1 << 5
+    static let fxsave: UInt64 = 1 << 9
+    static let fiveLevelPaging: UInt64 = 1 << 12
+    static let xsave: UInt64 = 1 << 18
+    static let supervisorAccessPrevention: UInt64 = 1 << 21
+}
+
+enum EFER {
+    static let syscall: UInt64 = 1 << 0
+    static let longModeEnable: UInt64 = 1 << 8
+    static let longModeActive: UInt64 = 1 << 10
+    static let noExecute: UInt64 = 1 << 11
+}
+
+enum RFLAGS {
+    static let reserved: UInt64 = 1 << 1
+    static let trap: UInt64 = 1 << 8
+    static let interrupt: UInt64 = 1 << 9
+    static let direction: UInt64 = 1 << 10
+    static let resume: UInt64 = 1 << 16
+    static let alignmentCheck: UInt64 = 1 << 18
+}
+
+package enum MSR {
+    package static let star: UInt32 = 0xc000_0081
+    package static let lstar: UInt32 = 0xc000_0082
+    package static let cstar: UInt32 = 0xc000_0083
+    package static let sfmask: UInt32 = 0xc000_0084
+}
+
+enum Vector {
+    static let debug: UInt8 = 1
+    static let breakpoint: UInt8 = 3
+    static let invalidOpcode: UInt8 = 6
+    static let deviceNotAvailable: UInt8 = 7
+    static let generalProtection: UInt8 = 13
+    static let pageFault: UInt8 = 14
+}
