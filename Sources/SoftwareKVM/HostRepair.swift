@@ -8,18 +8,19 @@ package import GuestMemory
 /// - `KVM_EXIT_INTERNAL_ERROR` with suberror `KVM_INTERNAL_ERROR_EMULATION`.
 ///
 /// On a host without quirks no filter and no breakpoint is set, and none of these exits happens.
-package struct HostRepair: Sendable {
+package struct HostRepair: ~Copyable, Sendable {
     package typealias MSRWrite = SystemCallRepair.MSRWrite
 
     package let quirks: HostQuirks
     private let memory: GuestMemory
     private var systemCalls: SystemCallRepair
-    private var instructions = InstructionRepair()
+    private var instructions: InstructionRepair
 
     package init(quirks: HostQuirks, memory: GuestMemory) {
         self.quirks = quirks
         self.memory = memory
         systemCalls = SystemCallRepair(quirks: quirks)
+        instructions = InstructionRepair(isNeeded: quirks.needRepair)
     }
 
     package var statistics: (systemCalls: SystemCallRepair.Statistics, instructions: InstructionRepair.Statistics) {

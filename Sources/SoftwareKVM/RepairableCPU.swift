@@ -25,4 +25,7 @@ package protocol RepairableCPU: ~Copyable {
     func setExtendedState(_ state: UnsafeRawPointer) throws(Failure)
     func extendedControlRegisters() throws(Failure) -> kvm_xcrs
     func setExtendedControlRegisters(_ registers: kvm_xcrs) throws(Failure)
+    /// Makes KVM forget what it holds of the guest's page tables. `KVM_SET_SREGS` with CR4.PGE changed, and again with it
+    /// as it was, does that: both by the system call itself.
+    func flushTranslations() throws(Failure)
 }

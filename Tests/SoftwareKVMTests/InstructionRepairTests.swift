@@ -14,7 +14,7 @@ import Testing
         try guest.write(code, atKernel: Self.start)
         guest.cpu.general.rip = Self.start
         change(&guest.cpu.general)
-        var repair = InstructionRepair()
+        var repair = InstructionRepair(isNeeded: true)
         return (guest, try repair.emulationFailed(on: guest.cpu, guest.memory))
     }
 
@@ -65,7 +65,7 @@ import Testing
     @Test func codeThatCannotBeRead() throws {
         let guest = try Guest()
         guest.cpu.general.rip = 0x1234_5000
-        var repair = InstructionRepair()
+        var repair = InstructionRepair(isNeeded: true)
         #expect(try repair.emulationFailed(on: guest.cpu, guest.memory)?.reason == .unreadableInstruction)
         // The kernel's copy of the bytes is enough.
         let reported = InstructionBytes([0x9b])
@@ -78,7 +78,7 @@ import Testing
         let last = Guest.kernel + (2 << 20) - 1
         try guest.write([0x9b], atKernel: last)
         guest.cpu.general.rip = last
-        var repair = InstructionRepair()
+        var repair = InstructionRepair(isNeeded: true)
         #expect(try repair.emulationFailed(on: guest.cpu, guest.memory) == nil)
         #expect(guest.cpu.general.rip == last + 1)
     }

@@ -10,9 +10,8 @@ import Testing
         [.syscallKeepsPrivilegeLevel], [.syscallKeepsPrivilegeLevel, .syscallCanArriveAsGeneralProtection],
     ]
 
-    /// A guest that has set up SYSCALL, and its repair.
-    private func start(_ quirks: HostQuirks) throws -> (Guest, HostRepair) {
-        let guest = try Guest()
+    /// Lets a guest set up SYSCALL; returns its repair.
+    private func start(_ guest: Guest, _ quirks: HostQuirks) throws -> HostRepair {
         for vector in [6, 13, 14] as [UInt8] {
             try guest.setGate(vector)
             try guest.write([0xf3, 0x0f, 0x1e, 0xfa, 0x48, 0x31, 0xc0], atKernel: Guest.handler(vector))
@@ -21,7 +20,7 @@ import Testing
         #expect(try repair.writeMSR(MSR.star, Guest.star, on: guest.cpu) == .done)
         #expect(try repair.writeMSR(MSR.lstar, Self.entry, on: guest.cpu) == .done)
         #expect(try repair.writeMSR(MSR.sfmask, Guest.sfmask, on: guest.cpu) == .done)
-        return (guest, repair)
+        return repair
     }
 
     /// Raises the exception that SYSCALL arrives as.
@@ -33,7 +32,8 @@ import Testing
     }
 
     @Test(arguments: both) func systemCallEntersKernel(quirks: HostQuirks) throws {
-        var (guest, repair) = try start(quirks)
+        let guest = try Guest()
+        var repair = try start(guest, quirks)
         try systemCall(guest)
         guest.cpu.general.rcx = 0x40_0002
         #expect(try repair.debugExit(on: guest.cpu))
@@ -47,10 +47,12 @@ import Testing
     }
 
     @Test func breakpointsFollowTheVectorThatSystemCallsArriveAs() throws {
-        let (faulting, _) = try start(Self.both[0])
+        let faulting = try Guest()
+        _ = try start(faulting, Self.both[0])
         #expect(faulting.cpu.breaksAt == [Guest.handler(14), Guest.handler(6)])
         #expect(faulting.cpu.msrs[MSR.lstar] == Self.entry)
-        let (protected, _) = try start(Self.both[1])
+        let protected = try Guest()
+        _ = try start(protected, Self.both[1])
         #expect(protected.cpu.breaksAt == [Guest.handler(13), Guest.handler(6)])
         #expect(protected.cpu.msrs[MSR.lstar] == SystemCallRepair.substituteTarget)
     }
@@ -64,7 +66,8 @@ import Testing
     }
 
     @Test func otherCodeSegmentIsLoaded() throws {
-        var (guest, repair) = try start(Self.both[0])
+        let guest = try Guest()
+        var repair = try start(guest, Self.both[0])
         #expect(try repair.writeMSR(MSR.star, 0x0043_0033_0000_0000, on: guest.cpu) == .done)
         try systemCall(guest)
         #expect(try repair.debugExit(on: guest.cpu))
@@ -75,7 +78,8 @@ import Testing
     }
 
     @Test(arguments: both) func jumpToTheTargetIsNoSystemCall(quirks: HostQuirks) throws {
-        var (guest, repair) = try start(quirks)
+        let guest = try Guest()
+        var repair = try start(guest, quirks)
         // A program that jumps there has interrupts on, which SYSCALL masks.
         try systemCall(guest, rflags: 0x10202)
         let before = guest.cpu.general
@@ -92,7 +96,8 @@ import Testing
             (0x7, .user(rip: 0x40_0000)), (0x2, .kernel(rip: target)), (0x11, .user(rip: target, rflags: 2)),
         ]
         for (errorCode, frame) in cases {
-            var (guest, repair) = try start(Self.both[0])
+            let guest = try Guest()
+            var repair = try start(guest, Self.both[0])
             try guest.raise(14, errorCode: errorCode, frame)
             #expect(try repair.debugExit(on: guest.cpu))
             // endbr64 was executed, and the breakpoint stays where it is.
@@ -103,7 +108,8 @@ import Testing
     }
 
     @Test func handlerThatStartsWithAnythingElseIsStepped() throws {
-        var (guest, repair) = try start(Self.both[0])
+        let guest = try Guest()
+        var repair = try start(guest, Self.both[0])
         try guest.write([0x48, 0x31, 0xc0], atKernel: Guest.handler(14))
         try guest.raise(14, errorCode: 7, .user(rip: 0x40_0000))
         #expect(try repair.debugExit(on: guest.cpu))
@@ -117,7 +123,8 @@ import Testing
     }
 
     @Test func interruptBeforeTheStepIsDoneComesBackToTheBreakpoint() throws {
-        var (guest, repair) = try start(Self.both[0])
+        let guest = try Guest()
+        var repair = try start(guest, Self.both[0])
         try guest.write([0x48, 0x31, 0xc0], atKernel: Guest.handler(14))
         try guest.raise(14, errorCode: 7, .user(rip: 0x40_0000))
         let atHandler = guest.cpu.general
@@ -131,7 +138,8 @@ import Testing
     }
 
     @Test func debugExitOfSomebodyElse() throws {
-        var (guest, repair) = try start(Self.both[0])
+        let guest = try Guest()
+        var repair = try start(guest, Self.both[0])
         guest.cpu.general.rip = Guest.kernel + 0x3_0000
         #expect(try !repair.debugExit(on: guest.cpu))
     }
@@ -152,7 +160,8 @@ import Testing
     }
 
     @Test func registersThatTheProcessorRefuses() throws {
-        var (guest, repair) = try start(Self.both[1])
+        let guest = try Guest()
+        var repair = try start(guest, Self.both[1])
         #expect(try repair.writeMSR(MSR.lstar, 1 << 47, on: guest.cpu) == .refused)
         #expect(try repair.writeMSR(MSR.sfmask, 1 << 32, on: guest.cpu) == .refused)
         #expect(try repair.writeMSR(0x10, 0, on: guest.cpu) == .notIntercepted)
@@ -161,7 +170,8 @@ import Testing
     }
 
     @Test func restoredMachineGoesOn() throws {
-        let (guest, repair) = try start(Self.both[1])
+        let guest = try Guest()
+        let repair = try start(guest, Self.both[1])
         let saved = repair.systemCallRegisters
         var restored = HostRepair(quirks: Self.both[0], memory: guest.memory)
         try restored.restore(saved, on: guest.cpu)
@@ -174,7 +184,8 @@ import Testing
 
     @Test(arguments: [([0xcd, 0x80], 0x80, 2), ([0xcc], 3, 1)] as [([UInt8], UInt8, UInt64)])
     func interruptOfUserMode(code: [UInt8], vector: UInt8, length: UInt64) throws {
-        var (guest, repair) = try start(Self.both[1])
+        let guest = try Guest()
+        var repair = try start(guest, Self.both[1])
         try guest.setGate(vector, level: 3)
         try guest.write(code, atUser: Guest.user)
         try guest.raise(6, .user(rip: Guest.user))
@@ -189,7 +200,8 @@ import Testing
     }
 
     @Test func trapGateKeepsInterruptsOn() throws {
-        var (guest, repair) = try start(Self.both[1])
+        let guest = try Guest()
+        var repair = try start(guest, Self.both[1])
         try guest.setGate(0x80, level: 3, type: 0xf)
         try guest.write([0xcd, 0x80], atUser: Guest.user)
         try guest.raise(6, .user(rip: Guest.user))
@@ -202,7 +214,8 @@ import Testing
             ([0x0f, 0x0b], 3, 0), ([0xcd, 0x80], 0, 0), ([0xcd, 0x80], 3, 1), ([0xcd, 0x81], 3, 0),
         ]
         for (code, level, stack) in cases {
-            var (guest, repair) = try start(Self.both[1])
+            let guest = try Guest()
+            var repair = try start(guest, Self.both[1])
             try guest.setGate(0x80, level: level, stack: stack)
             try guest.write(code, atUser: Guest.user)
             try guest.raise(6, .user(rip: Guest.user))
@@ -215,7 +228,8 @@ import Testing
     @Test func randomStateNeverTraps() throws {
         var random = SeededGenerator(seed: 26)
         for round in 0..<300 {
-            var (guest, repair) = try start(Self.both[round % 2])
+            let guest = try Guest()
+            var repair = try start(guest, Self.both[round % 2])
             for _ in 0..<200 {
                 let place = UInt64.random(in: 0..<0x2_0000, using: &random)
                 try guest.memory.store(UInt8.random(in: 0...255, using: &random), at: GuestAddress(place))

@@ -1,5 +1,5 @@
 import CLinux
-package import GuestMemory
+import GuestMemory
 
 /// How an attempt to complete an instruction ended.
 enum Completion: Equatable {
@@ -16,22 +16,31 @@ enum Completion: Equatable {
 
 /// Completes, in user space, the instructions that KVM's emulator does not know
 /// (`KVM_EXIT_INTERNAL_ERROR`, suberror `KVM_INTERNAL_ERROR_EMULATION`).
-package struct InstructionRepair: Sendable {
+package struct InstructionRepair: ~Copyable {
     package struct Statistics: Equatable, Sendable {
+        /// Instructions that KVM gave up on and that were completed.
         package var completed: UInt64 = 0
+        /// Those that raised an exception in the guest.
         package var exceptions: UInt64 = 0
+        /// Instructions behind completed ones that were executed on the way.
+        package var followed: UInt64 = 0
     }
 
-    package private(set) var statistics = Statistics()
+    private(set) var statistics = Statistics()
     private var progress = ProgressWatch()
+    private var executor: NativeExecutor
 
-    package init() {}
+    /// - Parameter isNeeded: whether the host was found to need repairs. If not, nothing is allocated, and instructions
+    ///   that only the host's processor could execute are diagnosed.
+    init(isNeeded: Bool) {
+        executor = NativeExecutor(isNeeded: isNeeded)
+    }
 
     /// Completes the instruction that the vCPU stopped at.
     ///
     /// - Parameter reported: the bytes in `kvm_run`, if there are any.
     /// - Returns: nil when the vCPU can go on, otherwise why it cannot.
-    package mutating func emulationFailed<CPU: RepairableCPU & ~Copyable>(
+    mutating func emulationFailed<CPU: RepairableCPU & ~Copyable>(
         on cpu: borrowing CPU, _ memory: GuestMemory, reported: InstructionBytes = InstructionBytes()
     ) throws(CPU.Failure) -> Diagnosis? {
         var registers = try cpu.registers()
@@ -40,22 +49,68 @@ package struct InstructionRepair: Sendable {
         if let count = progress.stalled(at: registers) {
             return Diagnosis(.noProgress(count: count), reported, registers, special, in: space)
         }
-        let access: Access = special.ss.dpl & 3 == 3 ? [.user, .fetch] : .fetch
         let bytes: InstructionBytes
-        if let fetched = try? InstructionBytes(at: special.cs.base &+ registers.rip, access, in: space) {
-            bytes = fetched
-        } else if reported.count > 0 {
+        do {
+            bytes = try InstructionBytes(atInstructionPointer: registers.rip, special, in: space)
+        } catch {
+            guard reported.count > 0 else {
+                return Diagnosis(.unreadableInstruction, reported, registers, special, in: space)
+            }
             bytes = reported
-        } else {
-            return Diagnosis(.unreadableInstruction, reported, registers, special, in: space)
         }
-        switch complete(bytes, &registers, special) {
-        case .completed:
-            statistics.completed &+= 1
-            try cpu.setRegisters(registers)
+        let completion = try complete(bytes, &registers, special, space, on: cpu)
+        if case .impossible(let reason) = completion {
+            return Diagnosis(reason, bytes, try cpu.registers(), special, in: space)
+        }
+        try deliver(completion, registers, special, on: cpu)
+        return nil
+    }
+
+    private mutating func complete<CPU: RepairableCPU & ~Copyable>(
+        _ bytes: InstructionBytes, _ registers: inout kvm_regs, _ special: kvm_sregs, _ space: LinearMemory,
+        on cpu: borrowing CPU
+    ) throws(CPU.Failure) -> Completion {
+        let instruction: Instruction
+        do {
+            instruction = try InstructionDecoder.decode(bytes, special.decoderMode)
+        } catch {
+            return error == .truncated
+                ? missingBytes(bytes, registers.rip, special, space) : .impossible(.unsupportedInstruction)
+        }
+        let site = CompletionSite(instruction: instruction, bytes: bytes, special: special, space: space)
+        switch SpecialInstruction(instruction) {
+        case .stateArea(let opcode, let group):
+            return try executor.transferState(site, opcode: opcode, group: group, &registers, on: cpu)
+        case .some(let known): return try known.execute(site, &registers, on: cpu)
+        case nil:
+            guard let kind = NativeClass(instruction) else { return .impossible(.unsupportedInstruction) }
+            let (completion, followed) = try executor.run(site, kind, &registers, on: cpu)
+            statistics.followed &+= UInt64(followed)
+            return completion
+        }
+    }
+
+    /// The instruction goes on on a page that cannot be fetched from.
+    private func missingBytes(
+        _ bytes: InstructionBytes, _ rip: UInt64, _ special: kvm_sregs, _ space: LinearMemory
+    ) -> Completion {
+        do {
+            _ = try InstructionBytes(atInstructionPointer: rip &+ UInt64(bytes.count), special, in: space)
+            return .impossible(.unreadableInstruction)
+        } catch {
+            return Completion(error)
+        }
+    }
+
+    private mutating func deliver<CPU: RepairableCPU & ~Copyable>(
+        _ completion: Completion, _ registers: kvm_regs, _ special: kvm_sregs, on cpu: borrowing CPU
+    ) throws(CPU.Failure) {
+        statistics.completed &+= 1
+        try cpu.setRegisters(registers)
+        switch completion {
+        case .completed, .impossible: break
         case .exception(let vector, let errorCode):
             statistics.exceptions &+= 1
-            try cpu.setRegisters(registers)
             try inject(vector, errorCode, on: cpu)
         case .pageFault(let address, let errorCode):
             statistics.exceptions &+= 1
@@ -64,42 +119,11 @@ package struct InstructionRepair: Sendable {
             try cpu.setSpecialRegisters(special)
             try inject(Vector.pageFault, errorCode, on: cpu)
         case .softwareInterrupt(let vector):
-            statistics.completed &+= 1
-            try cpu.setRegisters(registers)
             var events = try cpu.events()
             events.interrupt.injected = 1
             events.interrupt.nr = vector
             events.interrupt.soft = 1
             try cpu.setEvents(events)
-        case .impossible(let reason):
-            return Diagnosis(reason, bytes, registers, special, in: space)
-        }
-        return nil
-    }
-
-    private func complete(
-        _ code: InstructionBytes, _ registers: inout kvm_regs, _ special: kvm_sregs
-    ) -> Completion {
-        switch (code[0], code[1]) {
-        case (0xcc, _):
-            registers.rip &+= 1
-            return .exception(vector: Vector.breakpoint, errorCode: nil)
-        case (0xcd, let vector) where code.count >= 2:
-            registers.rip &+= 2
-            return .softwareInterrupt(vector: vector)
-        case (0x9b, _):  // fwait
-            registers.rip &+= 1
-            return .completed
-        case (0x0f, 0x01) where code[2] == 0xca:  // clac
-            registers.rip &+= 3
-            registers.rflags &= ~RFLAGS.alignmentCheck
-            return .completed
-        case (0x0f, 0x01) where code[2] == 0xcb:  // stac
-            registers.rip &+= 3
-            registers.rflags |= RFLAGS.alignmentCheck
-            return .completed
-        default:
-            return .impossible(.unsupportedInstruction)
         }
     }
 
@@ -114,5 +138,15 @@ package struct InstructionRepair: Sendable {
         events.exception.error_code = errorCode ?? 0
         events.exception_has_payload = 0
         try cpu.setEvents(events)
+    }
+}
+
+extension InstructionBytes {
+    /// What can be fetched at RIP.
+    init(
+        atInstructionPointer rip: UInt64, _ special: kvm_sregs, in space: LinearMemory
+    ) throws(TranslationError) {
+        let linear = special.isIn64BitMode ? rip : (special.cs.base &+ rip) & 0xffff_ffff
+        try self.init(at: linear, special.privilegeLevel == 3 ? [.user, .fetch] : .fetch, in: space)
     }
 }

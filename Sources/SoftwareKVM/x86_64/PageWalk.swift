@@ -35,6 +35,8 @@ package struct PageWalk: Equatable, Sendable {
     package let efer: UInt64
     /// RFLAGS.AC: supervisor mode may touch user pages in spite of SMAP.
     package let alignmentCheck: Bool
+    /// Whether accessed and dirty bits are set. Not when this only looks what an access would find.
+    private var marks = true
 
     package init(_ special: kvm_sregs, rflags: UInt64 = 0) {
         cr0 = special.cr0
@@ -42,6 +44,13 @@ package struct PageWalk: Equatable, Sendable {
         cr4 = special.cr4
         efer = special.efer
         alignmentCheck = rflags & RFLAGS.alignmentCheck != 0
+    }
+
+    /// The same translation, leaving no trace in the page tables.
+    package var peeking: PageWalk {
+        var walk = self
+        walk.marks = false
+        return walk
     }
 
     private var isLongMode: Bool { efer & EFER.longModeActive != 0 }
@@ -163,7 +172,7 @@ package struct PageWalk: Equatable, Sendable {
     /// Sets the accessed bit, and the dirty bit for a write, unless they are set.
     private func mark(_ place: GuestAddress, _ entry: UInt64, _ access: Access, _ memory: GuestMemory) {
         let wanted = Entry.accessed | (access.contains(.write) ? Entry.dirty : 0)
-        guard entry & wanted != wanted, let pointer = unsafe try? memory.hostPointer(place, 1) else { return }
+        guard marks, entry & wanted != wanted, let pointer = unsafe try? memory.hostPointer(place, 1) else { return }
         // SAFETY: hostPointer checked the byte; both bits are in the entry's lowest byte.
         unsafe caisson_set_bits_8(pointer, UInt8(wanted))
     }

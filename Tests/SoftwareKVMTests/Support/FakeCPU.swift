@@ -14,7 +14,12 @@ final class FakeCPU: ProbeCPU {
     var debugRequests = 0
     var msrs: [UInt32: UInt64] = [:]
     var refusedValues: Set<UInt64> = []
-    var extended = [UInt8](repeating: 0, count: 4096)
+    /// As after reset: MXCSR is at byte 24.
+    var extended = {
+        var state = [UInt8](repeating: 0, count: 4096)
+        (state[24], state[25]) = (0x80, 0x1f)
+        return state
+    }()
     var control = kvm_xcrs()
     /// What a run does; it may change the state as a guest would.
     var onRun: (FakeCPU) -> ProbeExit = { _ in .other(0) }
@@ -49,6 +54,9 @@ final class FakeCPU: ProbeCPU {
     func extendedControlRegisters() throws(Refused) -> kvm_xcrs { control }
     func setExtendedControlRegisters(_ registers: kvm_xcrs) throws(Refused) { control = registers }
 
+    var flushes = 0
+    func flushTranslations() throws(Refused) { flushes += 1 }
+
     func run() throws(Refused) -> ProbeExit { onRun(self) }
     func completeExit() throws(Refused) {}
 
@@ -61,4 +69,18 @@ final class FakeCPU: ProbeCPU {
     }
 
     var isStepping: Bool { debug.control & UInt32(KVM_GUESTDBG_SINGLESTEP) != 0 }
+
+    /// A vector register's bytes from `lowest`, of its lower 16 or, from 16 on, of its next 16.
+    func vector(_ number: Int, upper: Bool = false) -> [UInt8] {
+        // Intel SDM 1, 13.4: XMM registers from byte 160, the upper halves of YMM registers from byte 576.
+        let start = (upper ? 576 : 160) + number * 16
+        return Array(extended[start..<start + 16])
+    }
+
+    func setVector(_ number: Int, _ bytes: [UInt8], upper: Bool = false) {
+        let start = (upper ? 576 : 160) + number * 16
+        extended.replaceSubrange(start..<start + 16, with: bytes)
+        // XSTATE_BV: the component is not in its initial state.
+        extended[512] |= upper ? 4 : 2
+    }
 }

@@ -50,6 +50,11 @@ struct Guest {
         try memory.store(offset >> 32, at: GuestAddress(place + 8))
     }
 
+    /// Sets the page table's entry of one of the kernel's pages.
+    func setEntry(_ entry: UInt64, page: UInt64) throws {
+        try memory.store(entry, at: GuestAddress(0x6000 + page * 8))
+    }
+
     static func handler(_ vector: UInt8) -> UInt64 { kernel + 0x1_0000 + UInt64(vector) * 64 }
 
     func write(_ code: [UInt8], atKernel linear: UInt64) throws {
