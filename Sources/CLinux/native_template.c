@@ -6,6 +6,8 @@
 __asm__(
     ".pushsection .rodata\n"
     ".balign 64\n"
+    ".globl caisson_template, caisson_template_slot, caisson_template_fault, caisson_template_end\n"
+    ".hidden caisson_template, caisson_template_slot, caisson_template_fault, caisson_template_end\n"
     "caisson_template:\n"
     "  pushq %rbx\n  pushq %rbp\n  pushq %r12\n  pushq %r13\n  pushq %r14\n  pushq %r15\n"
     "  movq %rsp, caisson_template+0x1088(%rip)\n"
