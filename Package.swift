@@ -48,15 +48,16 @@ let package = Package(
             name: "CCompression",
             providers: [.apt(["zlib1g-dev", "liblz4-dev", "libzstd-dev", "liblzma-dev"])]),
 
+        module("HostResources", ["CLinux"]),
         module("GuestMemory", ["CLinux"]),
-        module("KVM", ["CLinux", "GuestMemory"]),
+        module("KVM", ["CLinux", "GuestMemory", "HostResources"]),
         module("SoftwareKVM", ["CLinux", "KVM", "GuestMemory"]),
         module("Devices", ["CLinux"]),
-        module("HostIO", ["CLinux", system]),
+        module("HostIO", ["CLinux", "HostResources", system]),
         module("LinuxBoot", ["CCompression", "CLinux", "GuestMemory"]),
         module(
             "Caisson",
-            ["CLinux", "GuestMemory", "KVM", "SoftwareKVM", "Devices", "HostIO", "LinuxBoot", logging, system]),
+            ["CLinux", "HostResources", "GuestMemory", "KVM", "SoftwareKVM", "Devices", "HostIO", "LinuxBoot", logging, system]),
         .executableTarget(
             name: "CaissonVMM", dependencies: ["Caisson", logging, system], swiftSettings: strict),
         .executableTarget(

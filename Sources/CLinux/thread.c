@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 int caisson_kick_signal(void) { return SIGRTMIN; }
 
@@ -55,3 +56,31 @@ int64_t caisson_thread_cpu_time(pthread_t thread)
         return -errno;
     return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
 }
+
+// glibc before 2.37 does not name the field.
+#ifndef sigev_notify_thread_id
+#define sigev_notify_thread_id _sigev_un._tid
+#endif
+
+int caisson_kick_self_after(uint64_t nanoseconds, timer_t *timer)
+{
+    struct sigevent event;
+    struct itimerspec time;
+    memset(&event, 0, sizeof event);
+    memset(&time, 0, sizeof time);
+    event.sigev_notify = SIGEV_THREAD_ID;
+    event.sigev_signo = SIGRTMIN;
+    event.sigev_notify_thread_id = gettid();
+    if (timer_create(CLOCK_MONOTONIC, &event, timer) < 0)
+        return -errno;
+    time.it_value.tv_sec = nanoseconds / 1000000000;
+    time.it_value.tv_nsec = nanoseconds % 1000000000;
+    if (timer_settime(*timer, 0, &time, NULL) < 0) {
+        int error = errno;
+        timer_delete(*timer);
+        return -error;
+    }
+    return 0;
+}
+
+int caisson_cancel_kick(timer_t timer) { return timer_delete(timer) < 0 ? -errno : 0; }

@@ -29,5 +29,6 @@
 #include "caisson_ioctl.h"
 #include "caisson_memory.h"
 #include "caisson_native.h"
+#include "caisson_run.h"
 #include "caisson_terminal.h"
 #include "caisson_thread.h"

@@ -6,6 +6,9 @@
 int caisson_ioctl(int fd, unsigned long request, void *argument);
 int caisson_ioctl_value(int fd, unsigned long request, unsigned long value);
 
+// Opens a device for reading and writing, closed by exec. Returns the descriptor or the negative errno.
+int caisson_open_device(const char *path);
+
 enum caisson_kvm_request : unsigned long {
     CAISSON_KVM_GET_API_VERSION = KVM_GET_API_VERSION,
     CAISSON_KVM_CREATE_VM = KVM_CREATE_VM,

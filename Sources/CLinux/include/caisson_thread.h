@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 #include <stdint.h>
+#include <time.h>
 
 // The signal that takes a vCPU's thread out of KVM_RUN. Its handler does nothing: being delivered is its work.
 int caisson_kick_signal(void);
@@ -15,6 +16,11 @@ int caisson_block_kick(void);
 
 // Sends the kick signal to a live thread. Returns 0 or the negative errno.
 int caisson_kick(pthread_t thread);
+
+// Sends the kick signal to the calling thread once, `nanoseconds` from now; cancelling takes what these store. Return 0 or
+// the negative errno.
+int caisson_kick_self_after(uint64_t nanoseconds, timer_t *timer);
+int caisson_cancel_kick(timer_t timer);
 
 // CPU time a thread has used, in nanoseconds, or the negative errno.
 int64_t caisson_thread_cpu_time(pthread_t thread);

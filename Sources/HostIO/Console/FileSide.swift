@@ -1,3 +1,4 @@
+import HostResources
 import SystemPackage
 
 /// A console that a file takes down. It has no input.

@@ -1,4 +1,5 @@
 import CLinux
+import HostResources
 import SystemPackage
 
 /// A console on a Unix socket, for one client at a time. Others are told so and sent away.

@@ -1,4 +1,5 @@
 import CLinux
+import HostResources
 import SystemPackage
 
 /// Calls its handler on an event loop once the time has come, by `CLOCK_MONOTONIC`.

@@ -1,4 +1,5 @@
 import CLinux
+import HostResources
 import SystemPackage
 
 /// One direction of a terminal, pipe, file or socket, read or written without ever waiting.

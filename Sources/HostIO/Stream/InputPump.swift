@@ -1,3 +1,4 @@
+import HostResources
 import Synchronization
 
 /// Reads a stream on the event loop and hands the bytes to a reader that takes them when it can.

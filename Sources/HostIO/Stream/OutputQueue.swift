@@ -1,4 +1,5 @@
 import CLinux
+import HostResources
 import Synchronization
 import SystemPackage
 

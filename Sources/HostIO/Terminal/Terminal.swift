@@ -1,4 +1,5 @@
 import CLinux
+import HostResources
 import SystemPackage
 
 /// Keeps a terminal in raw mode: what is typed arrives byte by byte, signals' keys included, and output goes out as it is.

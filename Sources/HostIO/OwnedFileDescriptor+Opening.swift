@@ -1,18 +1,6 @@
 import CLinux
+import HostResources
 import SystemPackage
-
-/// Owns a file descriptor and closes it.
-package struct OwnedFileDescriptor: ~Copyable {
-    package let rawValue: Int32
-
-    /// Takes over an open descriptor.
-    package init(owning rawValue: Int32) {
-        precondition(rawValue >= 0)
-        self.rawValue = rawValue
-    }
-
-    deinit { close(rawValue) }
-}
 
 extension OwnedFileDescriptor {
     /// A second descriptor of the same open file.
