@@ -1,24 +1,18 @@
 import CLinux
 package import GuestMemory
 
-/// A machine without vCPUs of its own accord: memory slots, interrupt controllers, timers, doorbells.
+/// A machine: memory slots, interrupt controllers, timers, doorbells.
 ///
 /// Memory comes first: the first slot after the interrupt controllers costs a hundred times as much on some hosts.
 package struct KVMMachine: ~Copyable, Sendable {
-    /// What the machine's vCPUs may use.
-    struct Capabilities: Sendable {
-        var synchronizesRegisters: Bool
-        var reportsEmulationFailures: Bool
-    }
-
     let descriptor: KVMDescriptor
     let runAreaSize: Int
-    let capabilities: Capabilities
+    let canSynchronizeRegisters: Bool
 
-    init(_ descriptor: consuming KVMDescriptor, runAreaSize: Int, capabilities: Capabilities) {
+    init(_ descriptor: consuming KVMDescriptor, runAreaSize: Int, canSynchronizeRegisters: Bool) {
         self.descriptor = descriptor
         self.runAreaSize = runAreaSize
-        self.capabilities = capabilities
+        self.canSynchronizeRegisters = canSynchronizeRegisters
     }
 
     /// Shows the guest its RAM: one slot a region, from slot 0. The memory has to outlive the machine.
@@ -47,15 +41,11 @@ package struct KVMMachine: ~Copyable, Sendable {
     }
 
     /// Makes a vCPU, to be run by the calling thread, which has to stay the same.
-    /// - Parameters:
-    ///   - index: the vCPU's number and local APIC ID.
-    ///   - synchronizesRegisters: keeps registers in the shared area, where they cost no system call, for exits that look
-    ///     at them; ignored where KVM cannot.
+    /// - Parameter index: the vCPU's number and local APIC ID.
     /// - Throws: `requestFailed`, `cannotMapRunArea`.
-    package func makeVCPU(index: Int, synchronizesRegisters: Bool = false) throws(KVMError) -> VCPU {
+    package func makeVCPU(index: Int) throws(KVMError) -> VCPU {
         let raw = try descriptor.request(CAISSON_KVM_CREATE_VCPU, UInt(index), "KVM_CREATE_VCPU")
         return try VCPU(
-            KVMDescriptor(owning: raw), runAreaSize: runAreaSize,
-            synchronizesRegisters: synchronizesRegisters && capabilities.synchronizesRegisters)
+            KVMDescriptor(owning: raw), runAreaSize: runAreaSize, canSynchronize: canSynchronizeRegisters)
     }
 }

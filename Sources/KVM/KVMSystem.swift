@@ -65,8 +65,6 @@ package struct KVMSystem: ~Copyable, Sendable {
         } while result == -EINTR
         return KVMMachine(
             KVMDescriptor(owning: try check(result, "KVM_CREATE_VM")), runAreaSize: runAreaSize,
-            capabilities: KVMMachine.Capabilities(
-                synchronizesRegisters: value(of: .syncRegisters) & 3 == 3,
-                reportsEmulationFailures: has(.exitOnEmulationFailure)))
+            canSynchronizeRegisters: value(of: .syncRegisters) & 3 == 3)
     }
 }

@@ -8,15 +8,14 @@ import GuestMemory
     /// The area shared with the kernel.
     let runArea: UnsafeMutablePointer<kvm_run>
     private let runAreaSize: Int
-    /// Whether registers are in the shared area after each run.
-    private let synchronizesRegisters: Bool
-    /// Whether the shared area holds the vCPU's registers: from the first run on.
+    /// Whether the kernel keeps the vCPU's registers in the shared area between runs.
     private var isSynchronized = false
+    private let canSynchronize: Bool
 
     /// Takes the vCPU out of its guest, from any thread.
     package let kick: VCPUKick
 
-    init(_ descriptor: consuming KVMDescriptor, runAreaSize: Int, synchronizesRegisters: Bool) throws(KVMError) {
+    init(_ descriptor: consuming KVMDescriptor, runAreaSize: Int, canSynchronize: Bool) throws(KVMError) {
         precondition(runAreaSize >= MemoryLayout<kvm_run>.size)
         let area: Mapping
         do {
@@ -30,11 +29,8 @@ import GuestMemory
         self.runAreaSize = runAreaSize
         self.area = area
         self.descriptor = descriptor
-        self.synchronizesRegisters = synchronizesRegisters
+        self.canSynchronize = canSynchronize
         kick = unsafe VCPUKick(thread: pthread_self(), immediateExit: caisson_immediate_exit(runArea))
-        if synchronizesRegisters {
-            unsafe caisson_synchronize_registers(runArea, UInt64(KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS))
-        }
     }
 
     deinit { kick.invalidate() }
@@ -46,9 +42,8 @@ import GuestMemory
     /// The thread has to have the kick signal unblocked (`caisson_unblock_kick`).
     /// - Throws: `requestFailed`.
     @inline(__always)
-    package mutating func run() throws(KVMError) -> VCPUExit {
+    package func run() throws(KVMError) -> VCPUExit {
         let result = caisson_ioctl_value(descriptor.rawValue, CAISSON_KVM_RUN.number, 0)
-        isSynchronized = synchronizesRegisters
         if result < 0 {
             // EAGAIN: the vCPU waited for its start-up interrupt, and a signal or the interrupt ended that.
             guard result == -EINTR || result == -EAGAIN else {
@@ -70,7 +65,7 @@ import GuestMemory
     /// Lets the kernel finish the access that the last exit was for, without running the guest on: its registers are then
     /// those behind the instruction.
     /// - Throws: `requestFailed`.
-    package mutating func completeExit() throws(KVMError) {
+    package func completeExit() throws(KVMError) {
         // SAFETY: the byte lies in the shared area.
         unsafe caisson_publish_8(caisson_immediate_exit(runArea), 1)
         defer { acknowledgeKick() }
@@ -174,6 +169,17 @@ import GuestMemory
     }
 
     // MARK: General registers
+
+    /// Keeps the registers in the shared area from now on, where looking at them costs no system call but every exit
+    /// stores them. Without effect where KVM cannot.
+    /// - Throws: `requestFailed`.
+    package mutating func synchronizeRegisters() throws(KVMError) {
+        guard canSynchronize, !isSynchronized else { return }
+        // SAFETY: the field lies in the shared area.
+        unsafe caisson_synchronize_registers(runArea, UInt64(KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS))
+        try completeExit()
+        isSynchronized = true
+    }
 
     /// The general registers.
     /// - Throws: `requestFailed`.

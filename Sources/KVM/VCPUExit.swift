@@ -39,5 +39,12 @@ package enum VCPUExit: Equatable, Sendable {
         package let count: Int
         /// Where the elements lie in the vCPU's area, in bytes.
         let offset: Int
+
+        package init(port: UInt16, width: Int, count: Int, offset: Int) {
+            self.port = port
+            self.width = width
+            self.count = count
+            self.offset = offset
+        }
     }
 }

@@ -12,7 +12,7 @@ struct VCPUTests {
         // mov al, 0x5a; out 0x10, al; in ax, 0x12; mov dx, 0x345; out dx, eax
         try machine.memory.write(
             [0xb0, 0x5a, 0xe6, 0x10, 0xe5, 0x12, 0xba, 0x45, 0x03, 0x66, 0xef], at: 0x1000)
-        var vcpu = try machine.makeVCPU()
+        let vcpu = try machine.makeVCPU()
 
         guard case .portWrite(let first) = try vcpu.run() else { return #expect(Bool(false)) }
         #expect(first.port == 0x10 && first.width == 1 && first.count == 1)
@@ -37,7 +37,7 @@ struct VCPUTests {
         try machine.memory.write(
             [0xba, 0xf8, 0x03, 0xbe, 0x00, 0x20, 0xb9, 0x05, 0x00, 0xfc, 0xf3, 0x6e, 0xe6, 0x80], at: 0x1000)
         try machine.memory.write(Array("hello".utf8), at: 0x2000)
-        var vcpu = try machine.makeVCPU()
+        let vcpu = try machine.makeVCPU()
         var text: [UInt8] = []
         while case .portWrite(let access) = try vcpu.run(), access.port == 0x3f8 {
             for element in 0..<access.count {
@@ -52,7 +52,7 @@ struct VCPUTests {
         // mov ax, 0xffff; mov ds, ax; mov eax, [0x0010] (0x100000); mov [0x0014], ax
         try machine.memory.write(
             [0xb8, 0xff, 0xff, 0x8e, 0xd8, 0x66, 0xa1, 0x10, 0x00, 0xa3, 0x14, 0x00], at: 0x1000)
-        var vcpu = try machine.makeVCPU()
+        let vcpu = try machine.makeVCPU()
         #expect(try vcpu.run() == .mmioRead(address: 0x10_0000, width: 4))
         vcpu.answerMMIO(0x1234_5678)
         guard case .mmioWrite(let address, let width, let value) = try vcpu.run() else {
@@ -67,7 +67,8 @@ struct VCPUTests {
         let machine = try BareMachine()
         // out 0x10, al; out 0x10, al
         try machine.memory.write([0xe6, 0x10, 0xe6, 0x10, 0xe6, 0x10], at: 0x1000)
-        var vcpu = try machine.makeVCPU(synchronizesRegisters: synchronized)
+        var vcpu = try machine.makeVCPU()
+        if synchronized { try vcpu.synchronizeRegisters() }
         _ = try vcpu.run()
         try vcpu.completeExit()
         var registers = try vcpu.registers()
@@ -143,7 +144,7 @@ struct VCPUTests {
         let machine = try BareMachine()
         // nop; nop; out 0x10, al
         try machine.memory.write([0x90, 0x90, 0xe6, 0x10], at: 0x1000)
-        var vcpu = try machine.makeVCPU()
+        let vcpu = try machine.makeVCPU()
         var debug = kvm_guest_debug()
         debug.control = UInt32(KVM_GUESTDBG_ENABLE) | UInt32(KVM_GUESTDBG_USE_HW_BP)
         debug.arch.debugreg.0 = 0x1001
@@ -159,7 +160,7 @@ struct VCPUTests {
         let machine = try BareMachine()
         // ud2 in protected mode, with an interrupt table without entries
         try machine.memory.write([0x0f, 0x0b], at: 0x1000)
-        var vcpu = try machine.makeVCPU()
+        let vcpu = try machine.makeVCPU()
         var special = try vcpu.specialRegisters()
         special.idt.limit = 0
         special.cr0 |= 1
@@ -177,7 +178,7 @@ struct VCPUTests {
     @Test func haltExitsWithoutInterruptControllers() throws {
         let machine = try BareMachine(withInterruptControllers: false)
         try machine.memory.write([0xf4], at: 0x1000)
-        var vcpu = try machine.makeVCPU()
+        let vcpu = try machine.makeVCPU()
         #expect(try vcpu.run() == .halt)
     }
 
@@ -192,7 +193,7 @@ struct VCPUTests {
         // The handler: mov al, 4; out 0x10, al
         try machine.memory.write([0xb0, 0x04, 0xe6, 0x10], at: 0x3000)
         try machine.memory.write([0x00, 0x30, 0x00, 0x00], at: 0x90)
-        var vcpu = try machine.makeVCPU()
+        let vcpu = try machine.makeVCPU()
         var apic = try vcpu.localAPIC()
         apic[.localInterrupt0] = 0x700
         try vcpu.setLocalAPIC(apic)
@@ -212,7 +213,7 @@ struct VCPUTests {
         defer { close(event) }
         let doorbell = Doorbell(.port(0x50), width: 1, value: 1)
         try machine.machine.connect(doorbell, to: event)
-        var vcpu = try machine.makeVCPU()
+        let vcpu = try machine.makeVCPU()
         guard case .portWrite(let access) = try vcpu.run() else { return #expect(Bool(false)) }
         #expect(vcpu.value(of: access, element: 0) == 2)
         var count: UInt64 = 0
@@ -247,7 +248,7 @@ struct VCPUTests {
                 0x30,
             ],
             at: 0x1000)
-        var vcpu = try machine.makeVCPU()
+        let vcpu = try machine.makeVCPU()
         #expect(try vcpu.run() == .msrRead(index: 0xc000_0081))
         vcpu.answerMSRRead(0xfeed)
         guard case .portWrite(let access) = try vcpu.run() else { return #expect(Bool(false)) }
@@ -260,7 +261,7 @@ struct VCPUTests {
         let machine = try BareMachine()
         // jmp .
         try machine.memory.write([0xeb, 0xfe], at: 0x1000)
-        var vcpu = try machine.makeVCPU()
+        let vcpu = try machine.makeVCPU()
         // Before a run: none starts.
         vcpu.kick()
         #expect(try vcpu.run() == .interrupted)

@@ -57,7 +57,7 @@ final class FakeCPU: ProbeCPU {
     var flushes = 0
     func flushTranslations() throws(Refused) { flushes += 1 }
 
-    func run() throws(Refused) -> ProbeExit { onRun(self) }
+    func runProbe() throws(Refused) -> ProbeExit { onRun(self) }
     func completeExit() throws(Refused) {}
 
     var breaksAt: [UInt64] {

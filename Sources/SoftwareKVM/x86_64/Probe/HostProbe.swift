@@ -14,7 +14,7 @@ package enum ProbeExit: Equatable, Sendable {
 /// A vCPU that the probe can run.
 package protocol ProbeCPU: RepairableCPU, ~Copyable {
     /// Runs the guest until it exits. A guest that neither exits nor halts within a second is interrupted.
-    func run() throws(Failure) -> ProbeExit
+    func runProbe() throws(Failure) -> ProbeExit
     /// Lets the kernel complete the port access that the last run ended with: `KVM_RUN` with `immediate_exit`.
     func completeExit() throws(Failure)
 }
@@ -105,7 +105,7 @@ package struct HostProbe: Sendable {
         guard let start = try? program.startUser(code, in: memory, special) else { return nil }
         try cpu.setSpecialRegisters(start.special)
         try cpu.setRegisters(start.registers)
-        guard try cpu.run() == .output(port: ProbeProgram.port) else { return nil }
+        guard try cpu.runProbe() == .output(port: ProbeProgram.port) else { return nil }
         try cpu.completeExit()
         let registers = try cpu.registers()
         var observation = Observation(registers: registers)
