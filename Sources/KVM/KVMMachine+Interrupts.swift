@@ -66,6 +66,7 @@ extension KVMMachine {
 extension InterruptRoute {
     fileprivate var entry: kvm_irq_routing_entry {
         var entry = kvm_irq_routing_entry()
+        // SAFETY: each case writes the member of the union that its type names; all are plain integers.
         switch self {
         case .pin(let gsi, let chip, let pin):
             entry.gsi = gsi

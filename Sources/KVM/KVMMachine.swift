@@ -19,6 +19,7 @@ package struct KVMMachine: ~Copyable, Sendable {
     /// - Throws: `requestFailed`.
     package func setMemory(_ memory: GuestMemory) throws(KVMError) {
         for (slot, region) in memory.regions.enumerated() {
+            // SAFETY: only the address is taken, for the kernel to map; the guest's RAM outlives the machine.
             guard let host = unsafe try? memory.hostPointer(region.start, region.size) else {
                 preconditionFailure("a region lies outside its memory")
             }
