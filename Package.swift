@@ -57,7 +57,10 @@ let package = Package(
         module("LinuxBoot", ["CCompression", "CLinux", "GuestMemory"]),
         module(
             "Caisson",
-            ["CLinux", "HostResources", "GuestMemory", "KVM", "SoftwareKVM", "Devices", "HostIO", "LinuxBoot", logging, system]),
+            [
+                "CLinux", "HostResources", "GuestMemory", "KVM", "SoftwareKVM", "Devices", "HostIO", "LinuxBoot",
+                logging, system,
+            ]),
         .executableTarget(
             name: "CaissonVMM", dependencies: ["Caisson", logging, system], swiftSettings: strict),
         .executableTarget(
