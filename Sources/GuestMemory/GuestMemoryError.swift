@@ -19,7 +19,7 @@ extension GuestMemoryError: CustomStringConvertible {
         switch self {
         case .notInRAM(let address, let count): "\(count) bytes at guest address \(address) are not in guest RAM"
         case .misaligned(let address, let alignment): "guest address \(address) is not aligned to \(alignment) bytes"
-        case .invalidSize(let size): "\(size) bytes is not a whole number of 4 KiB pages"
+        case .invalidSize(let size): "\(size) bytes are not a whole number of 4 KiB pages, 1 or more, up to 64 TiB"
         case .cannotMap(let size, let errno): "the host cannot map \(size) bytes of guest memory (errno \(errno))"
         case .cannotRead(let errno): "reading into guest memory failed (errno \(errno))"
         case .endOfFile(let missing): "the file ends \(missing) bytes too early"
