@@ -1,0 +1,83 @@
+package import HostIO
+public import SystemPackage
+
+/// Where a serial port's line ends on the host.
+///
+/// Conforming types are this library's own.
+public protocol SerialPortAttachment: Sendable {}
+
+/// A serial port of a virtual machine: the first is COM1, `ttyS0` to Linux.
+public struct SerialPortConfiguration: Sendable {
+    public var attachment: any SerialPortAttachment
+
+    public init(attachment: any SerialPortAttachment) { self.attachment = attachment }
+}
+
+/// What a console is opened from.
+struct ConsoleSource: Equatable {
+    var specification: ConsoleSpecification
+    var input: Int32 = 0
+    var output: Int32 = 1
+}
+
+protocol ConsoleAttachment: SerialPortAttachment {
+    var source: ConsoleSource { get }
+}
+
+/// Two open descriptors: pipes, sockets, files or a terminal, which is put into raw mode and has Ctrl-A as its command key.
+public struct FileHandleSerialPortAttachment: SerialPortAttachment, ConsoleAttachment {
+    /// What the guest reads comes from here; open while the machine runs.
+    public var reading: FileDescriptor
+    /// What the guest writes goes here; open while the machine runs.
+    public var writing: FileDescriptor
+
+    public init(reading: FileDescriptor, writing: FileDescriptor) {
+        self.reading = reading
+        self.writing = writing
+    }
+
+    /// The process's standard input and output.
+    public static var standardStreams: Self { Self(reading: .standardInput, writing: .standardOutput) }
+
+    var source: ConsoleSource {
+        ConsoleSource(specification: .terminal, input: reading.rawValue, output: writing.rawValue)
+    }
+}
+
+/// A file for the guest's output, emptied first. There is no input.
+public struct FileSerialPortAttachment: SerialPortAttachment, ConsoleAttachment {
+    public var path: FilePath
+
+    public init(path: FilePath) { self.path = path }
+
+    var source: ConsoleSource { ConsoleSource(specification: .file(path: path.string)) }
+}
+
+/// A new pseudo-terminal; `VirtualMachine.consolePath` tells its path once the machine has started.
+public struct PseudoterminalSerialPortAttachment: SerialPortAttachment, ConsoleAttachment {
+    /// A symbolic link to make to the pseudo-terminal's device.
+    public var link: FilePath?
+
+    public init(link: FilePath? = nil) { self.link = link }
+
+    var source: ConsoleSource { ConsoleSource(specification: .pseudoterminal(link: link?.string)) }
+}
+
+/// A Unix socket that serves one client at a time.
+public struct UnixSocketSerialPortAttachment: SerialPortAttachment, ConsoleAttachment {
+    /// At most 107 bytes.
+    public var path: FilePath
+
+    public init(path: FilePath) { self.path = path }
+
+    var source: ConsoleSource { ConsoleSource(specification: .socket(path: path.string)) }
+}
+
+/// A console as the command line words it.
+package struct SpecifiedSerialPortAttachment: SerialPortAttachment, ConsoleAttachment {
+    package var specification: ConsoleSpecification
+
+    package init(_ specification: ConsoleSpecification) { self.specification = specification }
+
+    var source: ConsoleSource { ConsoleSource(specification: specification) }
+}

@@ -1,0 +1,56 @@
+import GuestMemory
+import HostIO
+
+/// What a virtual machine is made of.
+///
+///     var configuration = VirtualMachineConfiguration(bootLoader: LinuxBootLoader(kernel: "vmlinux"))
+///     configuration.memorySize = 256 << 20
+///     configuration.serialPorts = [SerialPortConfiguration(attachment: FileHandleSerialPortAttachment.standardStreams)]
+public struct VirtualMachineConfiguration: Sendable {
+    /// What the machine is called in messages.
+    public var name = "machine"
+    /// What starts in the machine.
+    public var bootLoader: any BootLoader
+    /// Virtual processors: `minimumAllowedCPUCount` to `maximumAllowedCPUCount`.
+    public var cpuCount = 1
+    /// Bytes of RAM: `minimumAllowedMemorySize` to `maximumAllowedMemorySize`, in multiples of 4 KiB. The host gives
+    /// memory page by page, when the guest first uses it.
+    public var memorySize: UInt64 = 512 << 20
+    /// At most one.
+    public var serialPorts: [SerialPortConfiguration] = []
+    /// Whether a guest that resets its machine starts again; otherwise the machine stops.
+    public var restartsOnReset = true
+    /// Whether the guest may end the machine with an exit status of its own, by writing to port 0xf4.
+    public var hasDebugExitPort = false
+
+    public init(bootLoader: any BootLoader) { self.bootLoader = bootLoader }
+
+    public static let minimumAllowedCPUCount = 1
+    public static let maximumAllowedCPUCount = 1
+    public static let minimumAllowedMemorySize: UInt64 = 1 << 20
+    /// What an address space can hold; the host's memory sets the limit in practice.
+    public static let maximumAllowedMemorySize: UInt64 = 1 << 46
+
+    /// Checks everything that can be checked without touching the host.
+    /// - Throws: `invalidConfiguration`.
+    public func validate() throws(VirtualMachineError) {
+        func invalid(_ message: String) -> VirtualMachineError { VirtualMachineError(.invalidConfiguration, message) }
+        guard bootLoader is LinuxBootLoader else {
+            throw invalid("the boot loader is none of Caisson's: use LinuxBootLoader")
+        }
+        guard (Self.minimumAllowedCPUCount...Self.maximumAllowedCPUCount).contains(cpuCount) else {
+            throw invalid(
+                "\(cpuCount) processors: a machine has \(Self.minimumAllowedCPUCount) to \(Self.maximumAllowedCPUCount)")
+        }
+        guard (Self.minimumAllowedMemorySize...Self.maximumAllowedMemorySize).contains(memorySize) else {
+            throw invalid("\(memorySize) bytes of memory: a machine has 1 MiB to 64 TiB")
+        }
+        guard memorySize % GuestMemory.pageSize == 0 else {
+            throw invalid("\(memorySize) bytes of memory: the size has to be a multiple of 4096")
+        }
+        guard serialPorts.count <= 1 else { throw invalid("\(serialPorts.count) serial ports: a machine has at most 1") }
+        guard serialPorts.allSatisfy({ $0.attachment is any ConsoleAttachment }) else {
+            throw invalid("a serial port's attachment is none of Caisson's")
+        }
+    }
+}

@@ -1,0 +1,64 @@
+import HostIO
+import Synchronization
+
+/// Finds a guest that has ended by halting all of its processors with interrupts off, as Linux does without a way to switch
+/// off: KVM would wait with it for ever.
+///
+/// Four times a second it looks at the CPU time that the vCPUs' threads used. A vCPU that used none since is asked to look
+/// at its own state once; a guest that is idle, or busy, is left alone.
+final class HaltMonitor: Sendable {
+    private static let interval: UInt64 = 250_000_000
+
+    private struct Watched {
+        var cpuTime: UInt64?
+        var isInspected = false
+    }
+
+    private struct State {
+        var timer: LoopTimer?
+        var watched: [Watched]
+    }
+
+    private let state: Mutex<State>
+    private let threads: [VCPUThread]
+    private let ending: MachineEnding
+
+    init(of threads: [VCPUThread], on loop: EventLoop, ending: MachineEnding) throws(VirtualMachineError) {
+        self.threads = threads
+        self.ending = ending
+        state = Mutex(State(watched: [Watched](repeating: Watched(), count: threads.count)))
+        do {
+            let timer = try LoopTimer(on: loop) { [weak self] in self?.look() }
+            state.withLock { $0.timer = timer }
+            timer.schedule(after: Self.interval)
+        } catch {
+            throw VirtualMachineError(error)
+        }
+    }
+
+    func stop() {
+        let timer = state.withLock { exchange(&$0.timer, with: nil) }
+        timer?.schedule(after: nil)
+    }
+
+    private func look() {
+        let haltedAll = state.withLock { state in
+            guard let timer = state.timer else { return false }
+            timer.schedule(after: Self.interval)
+            var halted = 0
+            for (index, thread) in threads.enumerated() {
+                let cpuTime = thread.cpuTime
+                if cpuTime == nil || cpuTime != state.watched[index].cpuTime {
+                    state.watched[index] = Watched(cpuTime: cpuTime)
+                } else if thread.wasHalted {
+                    halted += 1
+                } else if !state.watched[index].isInspected {
+                    state.watched[index].isInspected = true
+                    thread.order(.inspect)
+                }
+            }
+            return halted == threads.count
+        }
+        if haltedAll { ending.end(.powerOff(.halt)) }
+    }
+}

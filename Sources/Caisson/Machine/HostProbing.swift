@@ -1,0 +1,23 @@
+import GuestMemory
+import KVM
+import SoftwareKVM
+import Synchronization
+
+/// Finds out once in a process what the host's KVM leaves undone.
+enum HostProbing {
+    private static let known = Mutex<HostQuirks?>(nil)
+
+    /// Probes with a vCPU that has not run yet and memory that holds nothing yet; both are as before afterwards.
+    static func quirks(
+        of vcpu: borrowing VCPU, memory: GuestMemory
+    ) throws(VirtualMachineError) -> HostQuirks {
+        if let known = known.withLock({ $0 }) { return known }
+        guard let probe = try? HostProbe(memory: memory) else {
+            preconditionFailure("a machine is smaller than its minimum")
+        }
+        defer { probe.clear() }
+        let quirks = try onHost { () throws(KVMError) in try probe.quirks(of: vcpu) }
+        known.withLock { $0 = quirks }
+        return quirks
+    }
+}

@@ -1,0 +1,141 @@
+import CLinux
+import Devices
+import GuestMemory
+import HostIO
+import KVM
+import LinuxBoot
+import Logging
+import SoftwareKVM
+
+/// A machine from power-on to its end or reset: memory, devices and processors, all new.
+final class MachineInstance: Sendable {
+    private let machine: MachineHandle
+    private let platform: Platform
+    private let threads: [VCPUThread]
+    private let ending: MachineEnding
+    private let monitor: HaltMonitor
+    private let logger: Logger
+
+    /// Builds the machine and lets it run.
+    /// - Parameter ended: called once, from any thread, when the machine is about to end.
+    /// - Throws: whatever keeps the machine from running.
+    init(
+        _ configuration: VirtualMachineConfiguration, images: BootImages, system: borrowing KVMSystem,
+        console: ConsoleLine?, loop: EventLoop, logger: Logger, ended: @escaping @Sendable (MachineEnd) -> Void
+    ) throws(VirtualMachineError) {
+        let memory: GuestMemory
+        do { memory = try GuestMemory(size: configuration.memorySize) } catch {
+            throw VirtualMachineError(.hostFailure, "\(error)")
+        }
+        let identity = ProcessorIdentity(
+            supported: try onHost { () throws(KVMError) in try system.supportedCPUID() },
+            processorCount: configuration.cpuCount, hasDeadlineTimer: system.has(.tscDeadlineTimer))
+        machine = MachineHandle(try Self.makeMachine(system, memory), memory: memory)
+        ending = MachineEnding(handler: ended)
+        platform = try Platform(
+            machine: machine, ending: ending, console: console, loop: loop,
+            hasDebugExitPort: configuration.hasDebugExitPort)
+        threads = (0..<configuration.cpuCount).map(VCPUThread.init)
+        ending.setThreads(threads)
+        monitor = try HaltMonitor(of: threads, on: loop, ending: ending)
+        self.logger = logger
+
+        do throws(VirtualMachineError) {
+            try boot(configuration, images, identity)
+            console?.connect(to: platform.serial)
+        } catch {
+            end()
+            throw error
+        }
+    }
+
+    /// Memory slots come before the interrupt controllers: afterwards the first costs milliseconds on some hosts.
+    private static func makeMachine(
+        _ system: borrowing KVMSystem, _ memory: GuestMemory
+    ) throws(VirtualMachineError) -> KVMMachine {
+        do {
+            let kvm = try system.makeMachine()
+            try kvm.setMemory(memory)
+            // Below the firmware's place under 4 GiB, where no device is.
+            try kvm.reservePages(at: 0xfffb_c000)
+            try kvm.makeInterruptControllers()
+            try kvm.makeTimer()
+            return kvm
+        } catch {
+            throw VirtualMachineError(error)
+        }
+    }
+
+    private func boot(
+        _ configuration: VirtualMachineConfiguration, _ images: BootImages, _ identity: ProcessorIdentity
+    ) throws(VirtualMachineError) {
+        let run = VCPURun(
+            handler: ExitHandler(ports: platform.ports, memory: platform.memory), ending: ending, logger: logger)
+        for thread in threads { thread.prepare(machine, identity, run) }
+        var quirks: HostQuirks = []
+        for thread in threads { quirks.formUnion(try thread.probed.take().get()) }
+        if quirks.needRepair { logger.info("the host's KVM needs repairs: \(quirks.names.joined(separator: ", "))") }
+        let guest = try load(configuration, images, quirks)
+        logger.info("\(guest.info)")
+        logger.info("command line: \(guest.info.commandLine)")
+        for thread in threads { thread.begin(.at(guest.state, quirks)) }
+    }
+
+    private func load(
+        _ configuration: VirtualMachineConfiguration, _ images: BootImages, _ quirks: HostQuirks
+    ) throws(VirtualMachineError) -> LoadedGuest {
+        guard let settings = configuration.bootLoader as? LinuxBootLoader else {
+            preconditionFailure("a validated configuration has Caisson's boot loader")
+        }
+        var loader = LinuxBoot.BootLoader(kernel: images.kernel)
+        loader.ramdisks = images.ramdisks
+        let defaults = CommandLine.linux.withDefaults(HostCommandLine.words(for: quirks))
+        loader.commandLine =
+            settings.usesDefaultCommandLine
+            ? defaults.extended(by: settings.commandLine) : defaults.replaced(by: settings.commandLine)
+        loader.processorCount = configuration.cpuCount
+        loader.randomSeed = Self.randomSeed()
+        loader.memoryIsZeroed = true
+        do { return try loader.load(into: machine.memory) } catch { throw VirtualMachineError(error) }
+    }
+
+    /// For the guest's random number generator; nothing where the host has none to give yet.
+    private static func randomSeed() -> [UInt8] {
+        unsafe [UInt8](unsafeUninitializedCapacity: 32) { buffer, count in
+            // SAFETY: the kernel fills at most the buffer's 32 bytes.
+            count = max(0, unsafe getrandom(buffer.baseAddress, 32, UInt32(GRND_NONBLOCK)))
+        }
+    }
+
+    /// Stops all processors between two instructions; returns when they stand.
+    func pause() {
+        for thread in threads { thread.order(.pause) }
+        for thread in threads { thread.waitUntilParked() }
+    }
+
+    /// Lets the processors go on. The guest's clock goes on from where it stopped.
+    func resume() {
+        for thread in threads { thread.resume() }
+    }
+
+    /// Asks for an end, unless there is one already.
+    func requestEnd(_ end: MachineEnd) { ending.end(end) }
+
+    /// Waits for the processors' end and lets go of the machine's timers.
+    func end() {
+        ending.end(.stopped)
+        monitor.stop()
+        for thread in threads { thread.waitUntilEnded() }
+        let (ports, memory) = (platform.ports, platform.memory)
+        logger.debug(
+            """
+            accesses to no device: \(ports.unknownReads) reads and \(ports.unknownWrites) writes of ports, \
+            \(memory.unknownReads) reads and \(memory.unknownWrites) writes of memory
+            """)
+    }
+
+    /// Whether Linux marked the reset that ended the machine as one after a panic (`reboot=panic_warm`).
+    var hasPanicMark: Bool {
+        (try? machine.memory.load(UInt16.self, at: BootLayout.warmResetFlag)) == 0x1234
+    }
+}

@@ -1,0 +1,83 @@
+import CLinux
+import Devices
+import HostIO
+import Synchronization
+
+/// The small devices of a machine, on their buses.
+struct Platform: Sendable {
+    let ports: PortBus
+    let memory: MMIOBus
+    let serial: Serial16550A?
+
+    /// - Throws: `hostFailure`.
+    init(
+        machine: MachineHandle, ending: MachineEnding, console: ConsoleLine?, loop: EventLoop, hasDebugExitPort: Bool
+    ) throws(VirtualMachineError) {
+        let keyboard = KeyboardController(interrupt: GSILine(machine, gsi: 1), events: ending)
+        let clock = try Self.makeClock(machine: machine, loop: loop)
+        var registrations: [PortBus.Registration] = [
+            .init(clock, at: 0x70...0x71),
+            .init(keyboard, at: 0x60...0x60), .init(keyboard, at: 0x64...0x64, base: 0x60),
+            .init(SystemControlPortA(events: ending), at: 0x92...0x92),
+            .init(PCIConfigurationPorts(events: ending), at: 0xcf8...0xcff),
+            .init(PanicNotifier(events: ending), at: 0x505...0x505),
+            .init(SleepControlPorts(events: ending), at: 0x600...0x601),
+            .init(QuietPorts(), at: 0x80...0x80), .init(QuietPorts(), at: 0xed...0xed),
+        ]
+        if hasDebugExitPort {
+            registrations.append(.init(DebugExitPort(events: ending), at: 0xf4...0xf7))
+        }
+        if let console {
+            let serial = Serial16550A(interrupt: GSILine(machine, gsi: 4), backend: console)
+            registrations.append(.init(serial, at: 0x3f8...0x3ff))
+            self.serial = serial
+        } else {
+            serial = nil
+        }
+        do {
+            ports = try PortBus(registrations)
+            memory = try MMIOBus([])
+        } catch {
+            preconditionFailure("the platform's devices overlap: \(error)")
+        }
+    }
+
+    private static func makeClock(machine: MachineHandle, loop: EventLoop) throws(VirtualMachineError) -> CMOSClock {
+        let alarm: ClockAlarm
+        do { alarm = try ClockAlarm(on: loop) } catch { throw VirtualMachineError(error) }
+        let clock = CMOSClock(interrupt: GSILine(machine, gsi: 8), timer: alarm, now: timeOfDay)
+        alarm.setClock(clock)
+        return clock
+    }
+
+    @Sendable private static func timeOfDay() -> WallTime {
+        var time = timespec()
+        // SAFETY: the kernel stores the time during the call, which cannot fail for this clock.
+        _ = unsafe clock_gettime(CLOCK_REALTIME, &time)
+        return WallTime(seconds: Int64(time.tv_sec), nanoseconds: UInt32(time.tv_nsec))
+    }
+}
+
+/// A timer of the event loop's for the real-time clock's interrupts.
+private final class ClockAlarm: DeviceTimer, Sendable {
+    private struct Reference {
+        weak var clock: CMOSClock?
+    }
+
+    private let timer: LoopTimer
+    private let reference: SharedReference
+
+    private final class SharedReference: Sendable {
+        let clock = Mutex(Reference())
+    }
+
+    init(on loop: EventLoop) throws(HostError) {
+        let reference = SharedReference()
+        self.reference = reference
+        timer = try LoopTimer(on: loop) { reference.clock.withLock { $0.clock }?.timerExpired() }
+    }
+
+    func setClock(_ clock: CMOSClock) { reference.clock.withLock { $0.clock = clock } }
+
+    func schedule(after nanoseconds: UInt64?) { timer.schedule(after: nanoseconds) }
+}

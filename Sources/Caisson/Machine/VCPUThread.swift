@@ -1,0 +1,142 @@
+import CLinux
+import Dispatch
+import KVM
+import LinuxBoot
+import Logging
+import SoftwareKVM
+import Synchronization
+
+/// A vCPU and the Dispatch queue whose one block runs it.
+final class VCPUThread: Sendable {
+    /// How a vCPU begins.
+    enum Start: Sendable {
+        /// At a kernel's entry.
+        case at(BootState, HostQuirks)
+        /// Not at all: the machine could not be built.
+        case cancelled
+    }
+
+    let index: Int
+    private let queue: DispatchQueue
+    private let orders = VCPUOrderBox()
+    private let kick = Mutex<VCPUKick?>(nil)
+    private let isParked = DispatchSemaphore(value: 0)
+    private let mayGoOn = DispatchSemaphore(value: 0)
+    private let hasEnded = DispatchSemaphore(value: 0)
+    private let isHalted = Atomic<Bool>(false)
+
+    /// What the host turned out to leave undone; the vCPU is made then.
+    let probed = Handoff<Result<HostQuirks, VirtualMachineError>>()
+    private let start = Handoff<Start>()
+
+    init(index: Int) {
+        self.index = index
+        queue = DispatchQueue(label: "caisson.vcpu.\(index)")
+    }
+
+    // MARK: From any thread
+
+    /// Makes the vCPU on its own thread.
+    func prepare(_ machine: MachineHandle, _ identity: ProcessorIdentity, _ run: VCPURun) {
+        queue.async { [self] in
+            work(machine, identity, run)
+            kick.withLock { $0 = nil }
+            hasEnded.signal()
+        }
+    }
+
+    /// Lets a prepared vCPU run.
+    func begin(_ start: Start) { self.start.give(start) }
+
+    /// Has orders carried out before the guest executes another instruction, or as soon as the current access of its to
+    /// a device is done.
+    func order(_ orders: VCPUOrders) {
+        self.orders.add(orders)
+        kick.withLock { $0 }?()
+        if orders.contains(.stop) {
+            start.give(.cancelled)
+            mayGoOn.signal()
+        }
+    }
+
+    /// Waits until the vCPU has paused or ended. Follows each `order(.pause)`.
+    func waitUntilParked() { isParked.wait() }
+
+    /// Lets a paused vCPU go on.
+    func resume() { mayGoOn.signal() }
+
+    /// Waits until the vCPU is gone.
+    func waitUntilEnded() {
+        hasEnded.wait()
+        hasEnded.signal()
+    }
+
+    /// Whether the last inspection found the vCPU waiting for an interrupt with interrupts off.
+    var wasHalted: Bool { isHalted.load(ordering: .acquiring) }
+
+    /// CPU time used, in nanoseconds; nil before the vCPU was made and after its end.
+    var cpuTime: UInt64? { kick.withLock { $0 }?.cpuTime }
+
+    // MARK: On its own thread
+
+    private func work(_ machine: MachineHandle, _ identity: ProcessorIdentity, _ run: VCPURun) {
+        // Dispatch's threads block nearly all signals.
+        var wasBlocked: Int32 = 0
+        // SAFETY: the variable is written during the call.
+        _ = unsafe caisson_unblock_kick(&wasBlocked)
+        defer {
+            if wasBlocked != 0 { _ = caisson_block_kick() }
+            // Whoever waits for a pause must not wait for ever.
+            isParked.signal()
+        }
+        do throws(VirtualMachineError) {
+            var vcpu = try onHost { () throws(KVMError) in try machine.kvm.makeVCPU(index: index) }
+            kick.withLock { $0 = vcpu.kick }
+            try onHost { () throws(KVMError) in try identity.install(on: vcpu, index: index) }
+            let quirks = try HostProbing.quirks(of: vcpu, memory: machine.memory)
+            probed.give(.success(quirks))
+            guard case .at(let state, let repaired) = start.take() else { return }
+            var repair = HostRepair(quirks: repaired, memory: machine.memory)
+            try onHost { () throws(KVMError) in
+                if repaired.needRepair { try vcpu.synchronizeRegisters() }
+                if let filter = repair.interceptedMSRs {
+                    try machine.kvm.filterMSRs(
+                        base: filter.base, count: filter.count, allowedReads: filter.allowedReads,
+                        allowedWrites: filter.allowedWrites)
+                }
+                try ProcessorState.initialize(vcpu)
+                try ProcessorState.start(vcpu, at: state)
+            }
+            if let end = try run.loop(vcpu, &repair, interrupted: { cpu throws(KVMError) in try carryOut(cpu) }) {
+                run.ending.end(end)
+            }
+            run.logger.debug("vCPU \(index) ended", metadata: ["repairs": "\(repair.statistics)"])
+        } catch {
+            probed.give(.failure(error))
+            run.ending.end(.failure(error))
+        }
+    }
+
+    /// Carries out what was ordered. False when the vCPU is to end.
+    private func carryOut(_ vcpu: borrowing VCPU) throws(KVMError) -> Bool {
+        let orders = orders.take()
+        if orders.contains(.stop) { return false }
+        if orders.contains(.inspect) {
+            isHalted.store(try Self.waitsInVain(vcpu), ordering: .releasing)
+        }
+        if orders.contains(.pause) {
+            isParked.signal()
+            mayGoOn.wait()
+            // The machine may have ended meanwhile.
+            return !self.orders.take().contains(.stop)
+        }
+        return true
+    }
+
+    /// Whether the vCPU executed HLT with interrupts off: only an NMI could wake it.
+    private static func waitsInVain(_ vcpu: borrowing VCPU) throws(KVMError) -> Bool {
+        let interruptFlag: UInt64 = 1 << 9
+        guard try vcpu.multiprocessingState() == UInt32(KVM_MP_STATE_HALTED) else { return false }
+        return try vcpu.registers().rflags & interruptFlag == 0
+    }
+}

@@ -1,0 +1,308 @@
+import CLinux
+import Dispatch
+import HostIO
+import KVM
+public import Logging
+import Synchronization
+
+/// A virtual machine: started, paused, resumed and stopped from any thread or task.
+///
+///     let machine = try VirtualMachine(configuration: configuration)
+///     try await machine.start()
+///     let reason = try await machine.waitUntilStopped()
+public final class VirtualMachine: Sendable {
+    public enum State: String, Sendable {
+        case stopped, starting, running, pausing, paused, resuming, stopping
+        /// It stopped because something failed; `waitUntilStopped()` tells what.
+        case error
+    }
+
+    /// Why a machine stopped although nothing failed.
+    public enum StopReason: Equatable, Sendable {
+        /// The guest switched off, or halted for good.
+        case guestPoweredOff
+        /// The guest reset the machine, and `restartsOnReset` is off.
+        case guestReset
+        /// The guest ended the machine with a status, through the debug-exit port.
+        case guestExited(status: UInt8)
+        case guestCrashed(GuestCrash)
+        /// `stop()`.
+        case stopped
+        /// The console's quit command.
+        case quitByConsole
+    }
+
+    private typealias Outcome = Result<StopReason, VirtualMachineError>
+
+    private struct Status {
+        var state = State.stopped
+        var outcome: Outcome?
+        var waiting: [CheckedContinuation<Outcome, Never>] = []
+    }
+
+    /// What lasts from the start to the stop, over resets of the guest.
+    private struct Parts {
+        var images: BootImages
+        var loop: EventLoop
+        var console: ConsoleLine?
+        var instance: MachineInstance?
+    }
+
+    public let configuration: VirtualMachineConfiguration
+    private let logger: Logger
+    private let status = Mutex(Status())
+    private let parts = Mutex<Parts?>(nil)
+    /// Every change of state happens here, one after the other.
+    private let control = DispatchQueue(label: "caisson.control")
+
+    /// - Throws: `invalidConfiguration`.
+    public init(
+        configuration: VirtualMachineConfiguration, logger: Logger = Logger(label: "caisson")
+    ) throws(VirtualMachineError) {
+        try configuration.validate()
+        self.configuration = configuration
+        self.logger = logger
+    }
+
+    // MARK: State
+
+    public var state: State { status.withLock { $0.state } }
+    public var canStart: Bool { state == .stopped || state == .error }
+    public var canPause: Bool { state == .running }
+    public var canResume: Bool { state == .paused }
+    public var canStop: Bool { state == .running || state == .paused }
+    /// Whether the guest can be asked to shut down. No machine has a power button yet.
+    public var canRequestStop: Bool { false }
+
+    /// Where a client finds the console of a running machine: a pseudo-terminal's device or a socket.
+    public var consolePath: String? { parts.withLock { $0?.console?.path } }
+
+    // MARK: Life cycle
+
+    /// Builds the machine and starts its guest.
+    /// - Throws: `invalidState` unless it is stopped; whatever keeps it from starting.
+    public func start() async throws(VirtualMachineError) {
+        try await change(from: [.stopped, .error], by: .starting) { () throws(VirtualMachineError) in
+            self.status.withLock { $0.outcome = nil }
+            do throws(VirtualMachineError) {
+                try self.open()
+                return .running
+            } catch {
+                self.close()
+                self.status.withLock { $0.state = .error }
+                throw error
+            }
+        }
+    }
+
+    /// Stops the guest between two instructions.
+    /// - Throws: `invalidState` unless it is running.
+    public func pause() async throws(VirtualMachineError) {
+        try await change(from: [.running], by: .pausing) { () throws(VirtualMachineError) in
+            self.parts.withLock { $0?.instance }?.pause()
+            return .paused
+        }
+    }
+
+    /// Lets a paused guest go on.
+    /// - Throws: `invalidState` unless it is paused.
+    public func resume() async throws(VirtualMachineError) {
+        try await change(from: [.paused], by: .resuming) { () throws(VirtualMachineError) in
+            self.parts.withLock { $0?.instance }?.resume()
+            return .running
+        }
+    }
+
+    /// Asks the guest to shut down by itself.
+    /// - Throws: `notSupported`, as long as `canRequestStop` is false.
+    public func requestStop() throws(VirtualMachineError) {
+        throw VirtualMachineError(.notSupported, "the machine has no power button by which its guest could be asked to stop")
+    }
+
+    /// Stops the machine at once, as pulling the plug does.
+    /// - Throws: `invalidState` unless it is running or paused.
+    public func stop() async throws(VirtualMachineError) {
+        try await change(from: [.running, .paused], by: .stopping) { () throws(VirtualMachineError) in
+            self.parts.withLock { $0?.instance }?.requestEnd(.stopped)
+            self.finish(.success(.stopped))
+            return .stopped
+        }
+    }
+
+    /// Waits until the machine has stopped, by itself or by `stop()`. Returns at once if it has stopped already.
+    /// - Throws: what failed while it ran.
+    public func waitUntilStopped() async throws(VirtualMachineError) -> StopReason {
+        let outcome: Outcome = await withCheckedContinuation { continuation in
+            let known = status.withLock { status in
+                if status.outcome == nil { status.waiting.append(continuation) }
+                return status.outcome
+            }
+            if let known { continuation.resume(returning: known) }
+        }
+        return try outcome.get()
+    }
+
+    // MARK: On the control queue
+
+    /// Goes through `transition` to the state that `work` returns.
+    private func change(
+        from allowed: [State], by transition: State,
+        _ work: @escaping @Sendable () throws(VirtualMachineError) -> State
+    ) async throws(VirtualMachineError) {
+        let result: Result<Void, VirtualMachineError> = await withCheckedContinuation { continuation in
+            control.async { continuation.resume(returning: self.changeNow(from: allowed, by: transition, work)) }
+        }
+        try result.get()
+    }
+
+    private func changeNow(
+        from allowed: [State], by transition: State, _ work: () throws(VirtualMachineError) -> State
+    ) -> Result<Void, VirtualMachineError> {
+        let current = status.withLock { status in
+            let current = status.state
+            if allowed.contains(current) { status.state = transition }
+            return current
+        }
+        guard allowed.contains(current) else {
+            let wanted = allowed.map(\.rawValue).joined(separator: " or ")
+            return .failure(VirtualMachineError(.invalidState, "the machine is \(current.rawValue), not \(wanted)"))
+        }
+        do throws(VirtualMachineError) {
+            let new = try work()
+            status.withLock { $0.state = new }
+            return .success(())
+        } catch {
+            return .failure(error)
+        }
+    }
+
+    private func open() throws(VirtualMachineError) {
+        guard let loader = configuration.bootLoader as? LinuxBootLoader else {
+            preconditionFailure("a validated configuration has Caisson's boot loader")
+        }
+        let images = try BootImages(loader)
+        guard caisson_install_kick_handler() == 0 else {
+            throw VirtualMachineError(.hostFailure, "cannot handle the signal that stops a vCPU")
+        }
+        let loop: EventLoop
+        do { loop = try EventLoop(name: "caisson-io") } catch { throw VirtualMachineError(error) }
+        parts.withLock { $0 = Parts(images: images, loop: loop) }
+        if let console = try openConsole(loop) { parts.withLock { $0?.console = console } }
+        try startInstance()
+    }
+
+    private func openConsole(_ loop: EventLoop) throws(VirtualMachineError) -> ConsoleLine? {
+        guard let attachment = configuration.serialPorts.first?.attachment as? any ConsoleAttachment else { return nil }
+        let source = attachment.source
+        do {
+            let console = try Console(
+                source.specification, loop: loop, standardInput: source.input, standardOutput: source.output)
+            let line = ConsoleLine(console)
+            try line.start { [weak self] event in self?.consoleReported(event) }
+            return line
+        } catch {
+            throw VirtualMachineError(.consoleFailure, "\(error)")
+        }
+    }
+
+    private func startInstance() throws(VirtualMachineError) {
+        guard let (images, loop, console) = parts.withLock({ $0.map { ($0.images, $0.loop, $0.console) } }) else {
+            preconditionFailure("an instance without its parts")
+        }
+        let system = try onHost { () throws(KVMError) in
+            let system = try KVMSystem()
+            try system.checkRequiredCapabilities()
+            return system
+        }
+        let instance = try MachineInstance(
+            configuration, images: images, system: system, console: console, loop: loop, logger: logger,
+            ended: { [weak self] end in
+                guard let self else { return }
+                self.control.async { self.instanceEnded(end) }
+            })
+        parts.withLock { $0?.instance = instance }
+    }
+
+    /// An instance came to its end by itself.
+    private func instanceEnded(_ end: MachineEnd) {
+        let isUp = status.withLock { $0.state == .running || $0.state == .paused }
+        guard end != .stopped, isUp, let instance = parts.withLock({ $0?.instance }) else { return }
+        logger.info("the guest ended: \(end)")
+        instance.end()
+        switch end {
+        case .powerOff: finish(.success(.guestPoweredOff))
+        case .exit(let status): finish(.success(.guestExited(status: status)))
+        case .crash(let crash): finish(.success(.guestCrashed(crash)))
+        case .failure(let error): finish(.failure(error))
+        case .stopped: break
+        case .reset:
+            if instance.hasPanicMark {
+                finish(.success(.guestCrashed(.panic)))
+            } else if configuration.restartsOnReset {
+                restart()
+            } else {
+                finish(.success(.guestReset))
+            }
+        }
+    }
+
+    private func restart() {
+        parts.withLock { $0?.instance = nil }
+        do { try startInstance() } catch { finish(.failure(error)) }
+    }
+
+    private func finish(_ outcome: Outcome) {
+        close()
+        let waiting = status.withLock { status in
+            status.outcome = outcome
+            if case .failure = outcome { status.state = .error } else { status.state = .stopped }
+            return exchange(&status.waiting, with: [])
+        }
+        for continuation in waiting { continuation.resume(returning: outcome) }
+    }
+
+    private func close() {
+        guard let parts = parts.withLock({ exchange(&$0, with: nil) }) else { return }
+        parts.instance?.end()
+        parts.console?.close()
+        parts.loop.stop()
+    }
+
+    // MARK: On the event loop
+
+    private func consoleReported(_ event: Console.Event) {
+        switch event {
+        case .quit:
+            control.async { [self] in
+                let result = changeNow(from: [.running, .paused], by: .stopping) { () throws(VirtualMachineError) in
+                    parts.withLock { $0?.instance }?.requestEnd(.stopped)
+                    finish(.success(.quitByConsole))
+                    return .stopped
+                }
+                if case .failure(let error) = result { logger.debug("\(error)") }
+            }
+        case .togglePause:
+            Task { [self] in
+                do {
+                    if canResume {
+                        try await resume()
+                        show("resumed")
+                    } else {
+                        try await pause()
+                        show("paused; Ctrl-A c goes on")
+                    }
+                } catch {
+                    logger.debug("\(error)")
+                }
+            }
+        case .inputEnded:
+            logger.debug("the console's input ended")
+        case .outputFailed(let error):
+            logger.warning("the console's output is thrown away from now on: \(error)")
+        }
+    }
+
+    private func show(_ text: String) {
+        parts.withLock { $0?.console }?.show("\n[\(configuration.name): \(text)]\n")
+    }
+}

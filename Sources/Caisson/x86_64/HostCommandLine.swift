@@ -1,0 +1,23 @@
+import SoftwareKVM
+
+/// Words that a Linux guest needs because of its host or its machine.
+enum HostCommandLine {
+    /// There are no ACPI tables yet: without this, Linux searches for them and complains.
+    private static let machine = ["acpi=off"]
+
+    /// Where kernel code is emulated, CPUID cannot hide what the emulator lacks, as KVM shows the host's own features again.
+    /// Features go by number, 32 times the word plus the bit of Linux's cpufeatures.h, which is stable and shorter to
+    /// look up than a name; the option is cut at 127 characters.
+    private static let emulating = [
+        // XSAVE: what a context switch would use.
+        "noxsave",
+        // RDRAND, RDSEED, POPCNT, ERMS, FSRM: the first three are missing, the others are slow.
+        "clearcpuid=158,306,151,297,580",
+        // Each saves the emulator a million instructions or two of patching and mapping.
+        "noreplace-smp", "rodata=off", "percpu_alloc=page",
+    ]
+
+    static func words(for quirks: HostQuirks) -> [String] {
+        quirks.contains(.kernelCodeIsEmulated) ? machine + emulating : machine
+    }
+}
