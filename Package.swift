@@ -64,7 +64,7 @@ let package = Package(
         .executableTarget(
             name: "CaissonVMM", dependencies: ["Caisson", logging, system], swiftSettings: strict),
         .executableTarget(
-            name: "CaissonCLI", dependencies: ["Caisson", arguments, logging, system],
+            name: "CaissonCLI", dependencies: ["Caisson", "HostIO", arguments, logging, system],
             swiftSettings: strict),
         .executableTarget(name: "BootLinux", dependencies: ["Caisson", system], swiftSettings: strict),
 
@@ -74,8 +74,8 @@ let package = Package(
         tests("Devices", ["Devices"]),
         tests("HostIO", ["HostIO", "CLinux", system]),
         tests("LinuxBoot", ["LinuxBoot", "GuestMemory", "CCompression"]),
-        tests("Caisson", ["Caisson", "KVM", "GuestMemory", "Devices", system]),
-        tests("Command", ["CaissonCLI", "Caisson", system]),
+        tests("Caisson", ["Caisson", "HostIO", "KVM", "GuestMemory", "Devices", logging, system]),
+        tests("Command", ["CaissonCLI", "Caisson", "HostIO", system]),
         tests("Live", ["Caisson", "KVM", "SoftwareKVM", "GuestMemory", "Devices", "HostIO", "CLinux", system]),
     ]
 )

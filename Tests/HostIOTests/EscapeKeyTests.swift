@@ -50,6 +50,7 @@ import Testing
         ] as [(String, ConsoleSpecification)])
     func `each kind is understood`(text: String, expected: ConsoleSpecification) throws {
         #expect(try ConsoleSpecification(text) == expected)
+        #expect(try ConsoleSpecification(expected.description) == expected)
     }
 
     @Test(

@@ -49,9 +49,10 @@ extension ConsoleSpecification {
             ConsoleSpecificationError(text: text, reason: reason)
         }
         guard !text.utf8.contains(0) else { throw fail(.nulInPath) }
-        let colon = text.firstIndex(of: ":")
+        // A colon that a combining character follows is one as well.
+        let colon = text.unicodeScalars.firstIndex(of: ":")
         let kind = String(text[..<(colon ?? text.endIndex)])
-        let path = colon.map { String(text[text.index(after: $0)...]) }
+        let path = colon.map { String(text[text.unicodeScalars.index(after: $0)...]) }
 
         switch (kind, path) {
         case ("terminal", nil), ("stdio", nil): self = .terminal
@@ -67,6 +68,20 @@ extension ConsoleSpecification {
         case ("file", _), ("pty", _), ("unix", _): throw fail(.missingPath(kind: kind))
         case ("terminal", _), ("stdio", _), ("none", _): throw fail(.unexpectedPath(kind: kind))
         default: throw fail(.unknownKind)
+        }
+    }
+}
+
+extension ConsoleSpecification: CustomStringConvertible {
+    /// The specification as a user would write it.
+    package var description: String {
+        switch self {
+        case .terminal: "terminal"
+        case .file(let path): "file:\(path)"
+        case .pseudoterminal(nil): "pty"
+        case .pseudoterminal(let link?): "pty:\(link)"
+        case .socket(let path): "unix:\(path)"
+        case .none: "none"
         }
     }
 }

@@ -1,0 +1,149 @@
+import HostIO
+import Logging
+
+// A process's arguments hold any byte but NUL, so nothing is escaped: one word a field, `key=value`.
+//
+//     caisson-vmm name=web kernel=3:/boot/vmlinux ramdisk=4:initramfs.cpio append=quiet memory=134217728 cpus=1
+//         console=terminal timeout=30000ms debug-exit=no restart=yes log-level=warning
+extension MachineDescription {
+    private enum Field: String, CaseIterable {
+        case name, kernel, ramdisk, append, cmdline, memory, cpus, console, timeout
+        case debugExit = "debug-exit"
+        case restart
+        case logLevel = "log-level"
+    }
+
+    /// The description in words that `init(arguments:)` takes. A part of a millisecond counts as a whole one.
+    package var arguments: [String] {
+        func word(_ field: Field, _ value: some CustomStringConvertible) -> String { "\(field.rawValue)=\(value)" }
+        func word(_ field: Field, _ file: FileReference) -> String { word(field, "\(file.descriptor):\(file.path)") }
+        func word(_ field: Field, _ value: Bool) -> String { word(field, value ? "yes" : "no") }
+
+        var words = [word(.name, name), word(.kernel, kernel)]
+        words += ramdisks.map { word(.ramdisk, $0) }
+        switch commandLine {
+        case .extendingDefaults(let text): words.append(word(.append, text))
+        case .replacingDefaults(let text): words.append(word(.cmdline, text))
+        }
+        words += [word(.memory, memorySize), word(.cpus, processorCount), word(.console, console)]
+        if let timeout { words.append(word(.timeout, "\(timeout.wholeMilliseconds)ms")) }
+        words += [
+            word(.debugExit, debugExit), word(.restart, restartsOnReset), word(.logLevel, logLevel.rawValue),
+        ]
+        return words
+    }
+
+    /// Reads a description. All fields have to be there once, but `timeout` may be missing, and `ramdisk` repeated.
+    package init(arguments: [String]) throws(MachineDescriptionError) {
+        var values: [Field: [String]] = [:]
+        for word in arguments {
+            guard let (key, value) = word.split(at: "="), let field = Field(rawValue: key) else {
+                throw .unknownWord(word)
+            }
+            values[field, default: []].append(value)
+        }
+
+        func optional<Value>(
+            _ field: Field, _ expected: String, _ parse: (String) -> Value?
+        ) throws(MachineDescriptionError) -> Value? {
+            guard let texts = values[field] else { return nil }
+            guard texts.count == 1 else { throw .repeated(field.rawValue) }
+            guard let value = parse(texts[0]) else { throw .invalid(field.rawValue, texts[0], expected: expected) }
+            return value
+        }
+        func required<Value>(
+            _ field: Field, _ expected: String, _ parse: (String) -> Value?
+        ) throws(MachineDescriptionError) -> Value {
+            guard let value = try optional(field, expected, parse) else { throw .missing(field.rawValue) }
+            return value
+        }
+        func flag(_ field: Field) throws(MachineDescriptionError) -> Bool {
+            try required(field, "yes or no") { ["yes": true, "no": false][$0] }
+        }
+
+        let name = try required(.name, "letters, digits, _ . and -") { Self.isName($0) ? $0 : nil }
+        let kernel = try required(.kernel, FileReference.form, FileReference.init)
+        let memorySize = try required(.memory, "whole pages, at most 64 TiB") { text in
+            UInt64(text).flatMap { Self.memorySizes.contains($0) && $0 % Self.pageSize == 0 ? $0 : nil }
+        }
+        self.init(name: name, kernel: kernel, memorySize: memorySize)
+
+        for text in values[.ramdisk] ?? [] {
+            guard let file = FileReference(text) else {
+                throw .invalid(Field.ramdisk.rawValue, text, expected: FileReference.form)
+            }
+            ramdisks.append(file)
+        }
+        switch (try optional(.append, "words", { $0 }), try optional(.cmdline, "words", { $0 })) {
+        case (let words?, nil): commandLine = .extendingDefaults(by: words)
+        case (nil, let words?): commandLine = .replacingDefaults(by: words)
+        case (nil, nil): throw .missing(Field.append.rawValue)
+        case (_?, _?): throw .repeated(Field.append.rawValue)
+        }
+        processorCount = try required(.cpus, "1 to \(Self.processorCounts.upperBound)") { text in
+            Int(text).flatMap { Self.processorCounts.contains($0) ? $0 : nil }
+        }
+        console = try required(.console, "a console") { try? ConsoleSpecification($0) }
+        timeout = try optional(.timeout, "milliseconds, as in 30000ms") { text in
+            guard text.hasSuffix("ms"), let count = Int64(text.dropLast(2)) else { return nil }
+            let limit = Self.timeouts.upperBound.wholeMilliseconds
+            return (1...limit).contains(count) ? .milliseconds(count) : nil
+        }
+        debugExit = try flag(.debugExit)
+        restartsOnReset = try flag(.restart)
+        logLevel = try required(.logLevel, "a level of importance", Logger.Level.init(rawValue:))
+    }
+}
+
+/// A word that describes no machine. Only who starts `caisson-vmm` without `caisson` meets it.
+package enum MachineDescriptionError: Error, Equatable {
+    /// No field of that name, or no `key=value`.
+    case unknownWord(String)
+    case missing(String)
+    case repeated(String)
+    case invalid(String, String, expected: String)
+}
+
+extension MachineDescriptionError: CustomStringConvertible {
+    package var description: String {
+        let advice = "this program is started by `caisson run`"
+        return switch self {
+        case .unknownWord(let word): "'\(word)' describes nothing of a machine; \(advice)"
+        case .missing(let field): "the machine's description has no \(field)=; \(advice)"
+        case .repeated(let field): "the machine's description has more than one \(field)=; \(advice)"
+        case .invalid(let field, let value, let expected):
+            "\(field)=\(value) describes no machine, expected \(expected); \(advice)"
+        }
+    }
+}
+
+extension MachineDescription.FileReference: CustomStringConvertible {
+    fileprivate static let form = "DESCRIPTOR:PATH"
+
+    package var description: String { "\(descriptor):\(path)" }
+
+    fileprivate init?(_ text: String) {
+        guard let (number, path) = text.split(at: ":"), let descriptor = Int32(number), descriptor >= 0, !path.isEmpty
+        else { return nil }
+        self.init(descriptor: descriptor, path: path)
+    }
+}
+
+extension String {
+    /// What comes before and after the first `separator`, by bytes: it may be followed by a combining character.
+    fileprivate func split(at separator: Unicode.Scalar) -> (String, String)? {
+        guard let index = unicodeScalars.firstIndex(of: separator) else { return nil }
+        return (String(self[..<index]), String(self[unicodeScalars.index(after: index)...]))
+    }
+}
+
+extension Duration {
+    /// Rounded up; at most what fits.
+    fileprivate var wholeMilliseconds: Int64 {
+        let (seconds, attoseconds) = components
+        let (thousands, overflow) = seconds.multipliedReportingOverflow(by: 1000)
+        let rest = (attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000
+        let (sum, carry) = thousands.addingReportingOverflow(rest)
+        return overflow || carry ? .max : sum
+    }
+}

@@ -1,0 +1,194 @@
+import HostIO
+import Logging
+import Testing
+
+@testable import Caisson
+
+@Suite struct MachineDescriptionTests {
+    static let example = [
+        "name=web", "kernel=3:/boot/vmlinux", "ramdisk=4:a.cpio", "ramdisk=5:b=c:d.cpio", "append=quiet a=b",
+        "memory=134217728", "cpus=1", "console=pty:/tmp/tty", "timeout=30000ms", "debug-exit=yes", "restart=no",
+        "log-level=info",
+    ]
+
+    @Test func `words are read and written`() throws {
+        let description = try MachineDescription(arguments: Self.example)
+        #expect(description.name == "web")
+        #expect(description.kernel == .init(descriptor: 3, path: "/boot/vmlinux"))
+        #expect(
+            description.ramdisks == [
+                .init(descriptor: 4, path: "a.cpio"), .init(descriptor: 5, path: "b=c:d.cpio"),
+            ])
+        #expect(description.commandLine == .extendingDefaults(by: "quiet a=b"))
+        #expect(description.memorySize == 128 << 20)
+        #expect(description.processorCount == 1)
+        #expect(description.console == .pseudoterminal(link: "/tmp/tty"))
+        #expect(description.timeout == .seconds(30))
+        #expect(description.debugExit)
+        #expect(!description.restartsOnReset)
+        #expect(description.logLevel == .info)
+        #expect(description.arguments == Self.example)
+    }
+
+    /// Each replaces the word of its field, or is added to the others; an empty string removes the field.
+    static let damages: [(String, MachineDescriptionError)] = [
+        ("nonsense", .unknownWord("nonsense")),
+        ("disk=x", .unknownWord("disk=x")),
+        ("=x", .unknownWord("=x")),
+        ("", .unknownWord("")),
+        ("name=", .invalid("name", "", expected: "letters, digits, _ . and -")),
+        ("name=a b", .invalid("name", "a b", expected: "letters, digits, _ . and -")),
+        ("name=-a", .invalid("name", "-a", expected: "letters, digits, _ . and -")),
+        ("name=\u{e4}", .invalid("name", "\u{e4}", expected: "letters, digits, _ . and -")),
+        ("kernel=/vmlinux", .invalid("kernel", "/vmlinux", expected: "DESCRIPTOR:PATH")),
+        ("kernel=-1:/vmlinux", .invalid("kernel", "-1:/vmlinux", expected: "DESCRIPTOR:PATH")),
+        ("kernel=2147483648:k", .invalid("kernel", "2147483648:k", expected: "DESCRIPTOR:PATH")),
+        ("kernel=3:", .invalid("kernel", "3:", expected: "DESCRIPTOR:PATH")),
+        ("memory=0", .invalid("memory", "0", expected: "whole pages, at most 64 TiB")),
+        ("memory=4097", .invalid("memory", "4097", expected: "whole pages, at most 64 TiB")),
+        ("memory=-4096", .invalid("memory", "-4096", expected: "whole pages, at most 64 TiB")),
+        (
+            "memory=70368744181760",
+            .invalid("memory", "70368744181760", expected: "whole pages, at most 64 TiB")
+        ),
+        (
+            "memory=18446744073709551616",
+            .invalid("memory", "18446744073709551616", expected: "whole pages, at most 64 TiB")
+        ),
+        ("cpus=0", .invalid("cpus", "0", expected: "1 to 4096")),
+        ("cpus=4097", .invalid("cpus", "4097", expected: "1 to 4096")),
+        ("console=fax", .invalid("console", "fax", expected: "a console")),
+        ("timeout=30", .invalid("timeout", "30", expected: "milliseconds, as in 30000ms")),
+        ("timeout=0ms", .invalid("timeout", "0ms", expected: "milliseconds, as in 30000ms")),
+        ("timeout=31536000001ms", .invalid("timeout", "31536000001ms", expected: "milliseconds, as in 30000ms")),
+        ("debug-exit=1", .invalid("debug-exit", "1", expected: "yes or no")),
+        ("restart=", .invalid("restart", "", expected: "yes or no")),
+        ("log-level=loud", .invalid("log-level", "loud", expected: "a level of importance")),
+    ]
+
+    @Test(arguments: damages) func `a damaged word is refused`(word: String, error: MachineDescriptionError) {
+        let field = word.prefix { $0 != "=" }
+        let others = Self.example.filter { !$0.hasPrefix("\(field)=") }
+        #expect(throws: error) { try MachineDescription(arguments: others + [word]) }
+    }
+
+    @Test(arguments: ["name", "kernel", "append", "memory", "cpus", "console", "debug-exit", "restart", "log-level"])
+    func `each field is there once`(field: String) throws {
+        let one = try #require(Self.example.first { $0.hasPrefix("\(field)=") })
+        #expect(throws: MachineDescriptionError.missing(field)) {
+            try MachineDescription(arguments: Self.example.filter { $0 != one })
+        }
+        #expect(throws: MachineDescriptionError.repeated(field)) {
+            try MachineDescription(arguments: Self.example + [one])
+        }
+    }
+
+    @Test func `there is one command line`() {
+        #expect(throws: MachineDescriptionError.repeated("append")) {
+            try MachineDescription(arguments: Self.example + ["cmdline=quiet"])
+        }
+    }
+
+    @Test func `parts of milliseconds are rounded up`() throws {
+        var description = try MachineDescription(arguments: Self.example)
+        description.timeout = .nanoseconds(1_000_001)
+        #expect(description.arguments.contains("timeout=2ms"))
+        description.timeout = .seconds(Int64.max)
+        #expect(description.arguments.contains("timeout=\(Int64.max)ms"))
+    }
+
+    @Test(arguments: 0..<50) func `any description survives its words`(seed: UInt64) throws {
+        var random = SeededGenerator(seed: seed)
+        for _ in 0..<40 {
+            let description = MachineDescription.random(using: &random)
+            let words = description.arguments
+            #expect(words.allSatisfy { !$0.utf8.contains(0) })
+            let read = try MachineDescription(arguments: words.shuffled(keepingOrderOf: "ramdisk=", using: &random))
+            #expect(read == description)
+            // `==` takes strings for equal that differ in bytes.
+            #expect(read.arguments.map { Array($0.utf8) } == words.map { Array($0.utf8) })
+        }
+    }
+
+    @Test(arguments: 0..<20) func `damaged words never trap`(seed: UInt64) {
+        var random = SeededGenerator(seed: seed)
+        for _ in 0..<200 {
+            var words = Self.example.map { Array($0.utf8) }
+            for _ in 0..<Int.random(in: 1...4, using: &random) {
+                let word = Int.random(in: 0..<words.count, using: &random)
+                guard !words[word].isEmpty else { continue }
+                let byte = Int.random(in: 0..<words[word].count, using: &random)
+                switch Int.random(in: 0..<4, using: &random) {
+                case 0: words[word][byte] = UInt8.random(in: 1...255, using: &random)
+                case 1: words[word].remove(at: byte)
+                case 2: words[word].insert(contentsOf: "9999999999".utf8, at: byte)
+                default: words[word].removeSubrange(byte...)
+                }
+            }
+            let texts = words.map { String(decoding: $0, as: UTF8.self) }
+            guard let description = try? MachineDescription(arguments: texts) else { continue }
+            #expect(MachineDescription.memorySizes.contains(description.memorySize))
+            #expect(MachineDescription.processorCounts.contains(description.processorCount))
+            #expect(MachineDescription.isName(description.name))
+            #expect((try? MachineDescription(arguments: description.arguments)) == description)
+        }
+    }
+}
+
+/// SplitMix64.
+private struct SeededGenerator: RandomNumberGenerator {
+    private var state: UInt64
+
+    init(seed: UInt64) { state = seed }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9e37_79b9_7f4a_7c15
+        var value = state
+        value = (value ^ (value >> 30)) &* 0xbf58_476d_1ce4_e5b9
+        value = (value ^ (value >> 27)) &* 0x94d0_49bb_1331_11eb
+        return value ^ (value >> 31)
+    }
+}
+
+extension MachineDescription {
+    fileprivate static func random(using random: inout SeededGenerator) -> MachineDescription {
+        let pieces = [
+            "a", "Z", "=", ":", "/", " ", "\n", "\"", "'", "\\", "ä", "\u{301}", "\u{338}", "🚢", "\u{7f}", "\u{1}",
+        ]
+        func text(_ lengths: ClosedRange<Int>) -> String {
+            (0..<Int.random(in: lengths, using: &random)).map { _ in pieces.randomElement(using: &random) ?? "" }
+                .joined()
+        }
+        func file() -> FileReference {
+            FileReference(descriptor: .random(in: 0...Int32.max, using: &random), path: text(1...12))
+        }
+        let firsts = "abcXYZ019"
+        let name =
+            "\(firsts.randomElement(using: &random) ?? "a")\(["", ".", "-b", "_9"].randomElement(using: &random) ?? "")"
+        let pages = UInt64.random(in: 1...memorySizes.upperBound / pageSize, using: &random)
+        var result = MachineDescription(name: name, kernel: file(), memorySize: pages * pageSize)
+        result.ramdisks = (0..<Int.random(in: 0...3, using: &random)).map { _ in file() }
+        result.commandLine =
+            Bool.random(using: &random) ? .extendingDefaults(by: text(0...20)) : .replacingDefaults(by: text(0...20))
+        result.processorCount = .random(in: processorCounts, using: &random)
+        result.console =
+            [
+                .terminal, .file(path: text(1...9)), .pseudoterminal(link: nil), .pseudoterminal(link: text(1...9)),
+                .socket(path: text(1...9)), .none,
+            ].randomElement(using: &random) ?? .none
+        result.timeout =
+            Bool.random(using: &random) ? nil : .milliseconds(Int.random(in: 1...31_536_000_000, using: &random))
+        result.debugExit = .random(using: &random)
+        result.restartsOnReset = .random(using: &random)
+        result.logLevel = Logger.Level.allCases.randomElement(using: &random) ?? .info
+        return result
+    }
+}
+
+extension [String] {
+    /// In any order, but those with `prefix` among themselves as they were.
+    fileprivate func shuffled(keepingOrderOf prefix: String, using random: inout SeededGenerator) -> [String] {
+        var kept = filter { $0.hasPrefix(prefix) }[...]
+        return shuffled(using: &random).map { $0.hasPrefix(prefix) ? kept.removeFirst() : $0 }
+    }
+}
