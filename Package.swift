@@ -62,7 +62,7 @@ let package = Package(
                 logging, system,
             ]),
         .executableTarget(
-            name: "CaissonVMM", dependencies: ["Caisson", logging, system], swiftSettings: strict),
+            name: "CaissonVMM", dependencies: ["Caisson", "CLinux", "HostIO", logging, system], swiftSettings: strict),
         .executableTarget(
             name: "CaissonCLI", dependencies: ["Caisson", "HostIO", arguments, logging, system],
             swiftSettings: strict),
@@ -74,7 +74,8 @@ let package = Package(
         tests("Devices", ["Devices"]),
         tests("HostIO", ["HostIO", "CLinux", system]),
         tests("LinuxBoot", ["LinuxBoot", "GuestMemory", "CCompression"]),
-        tests("Caisson", ["Caisson", "HostIO", "KVM", "GuestMemory", "Devices", logging, system]),
+        tests(
+            "Caisson", ["Caisson", "CLinux", "HostIO", "KVM", "SoftwareKVM", "GuestMemory", "Devices", logging, system]),
         tests("Command", ["CaissonCLI", "Caisson", "HostIO", system]),
         tests("Live", ["Caisson", "KVM", "SoftwareKVM", "GuestMemory", "Devices", "HostIO", "CLinux", system]),
     ]

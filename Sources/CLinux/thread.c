@@ -84,3 +84,13 @@ int caisson_kick_self_after(uint64_t nanoseconds, timer_t *timer)
 }
 
 int caisson_cancel_kick(timer_t timer) { return timer_delete(timer) < 0 ? -errno : 0; }
+
+int caisson_ignore_signal(int number)
+{
+    struct sigaction action, previous;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = SIG_IGN;
+    if (sigaction(number, &action, &previous) < 0)
+        return -errno;
+    return previous.sa_handler == SIG_IGN;
+}

@@ -11,6 +11,7 @@ import Synchronization
 ///     try await machine.start()
 ///     let reason = try await machine.waitUntilStopped()
 public final class VirtualMachine: Sendable {
+    /// Where a machine is in its life.
     public enum State: String, Sendable {
         case stopped, starting, running, pausing, paused, resuming, stopping
         /// It stopped because something failed; `waitUntilStopped()` tells what.
@@ -48,6 +49,7 @@ public final class VirtualMachine: Sendable {
         var instance: MachineInstance?
     }
 
+    /// What the machine is made of.
     public let configuration: VirtualMachineConfiguration
     private let logger: Logger
     private let status = Mutex(Status())
@@ -55,6 +57,8 @@ public final class VirtualMachine: Sendable {
     /// Every change of state happens here, one after the other.
     private let control = DispatchQueue(label: "caisson.control")
 
+    /// A machine that is stopped.
+    /// - Parameter logger: hears what the machine meets, most of it at the level `debug`.
     /// - Throws: `invalidConfiguration`.
     public init(
         configuration: VirtualMachineConfiguration, logger: Logger = Logger(label: "caisson")
@@ -66,10 +70,15 @@ public final class VirtualMachine: Sendable {
 
     // MARK: State
 
+    /// Where the machine is in its life now.
     public var state: State { status.withLock { $0.state } }
+    /// Whether `start()` would be allowed now.
     public var canStart: Bool { state == .stopped || state == .error }
+    /// Whether `pause()` would be allowed now.
     public var canPause: Bool { state == .running }
+    /// Whether `resume()` would be allowed now.
     public var canResume: Bool { state == .paused }
+    /// Whether `stop()` would be allowed now.
     public var canStop: Bool { state == .running || state == .paused }
     /// Whether the guest can be asked to shut down. No machine has a power button yet.
     public var canRequestStop: Bool { false }
@@ -116,7 +125,8 @@ public final class VirtualMachine: Sendable {
     /// Asks the guest to shut down by itself.
     /// - Throws: `notSupported`, as long as `canRequestStop` is false.
     public func requestStop() throws(VirtualMachineError) {
-        throw VirtualMachineError(.notSupported, "the machine has no power button by which its guest could be asked to stop")
+        throw VirtualMachineError(
+            .notSupported, "the machine has no power button by which its guest could be asked to stop")
     }
 
     /// Stops the machine at once, as pulling the plug does.

@@ -6,6 +6,7 @@ import SoftwareKVM
 
 /// Why a virtual machine could not do what it was asked for, or stopped by itself.
 public struct VirtualMachineError: Error, Equatable, Sendable {
+    /// What kind of failure it is, for programs.
     public enum Code: String, Sendable {
         /// The configuration describes no machine that can exist.
         case invalidConfiguration
@@ -25,6 +26,7 @@ public struct VirtualMachineError: Error, Equatable, Sendable {
         case notSupported
     }
 
+    /// The kind of failure.
     public let code: Code
     /// What failed, on what, why, and what to do; one line unless `code` is `guestNotExecutable`.
     public let message: String
@@ -36,6 +38,7 @@ public struct VirtualMachineError: Error, Equatable, Sendable {
 }
 
 extension VirtualMachineError: CustomStringConvertible {
+    /// The message.
     public var description: String { message }
 }
 

@@ -22,6 +22,9 @@ int caisson_kick(pthread_t thread);
 int caisson_kick_self_after(uint64_t nanoseconds, timer_t *timer);
 int caisson_cancel_kick(timer_t timer);
 
+// Ignores a signal from now on. Returns whether it was ignored before, or the negative errno.
+int caisson_ignore_signal(int number);
+
 // CPU time a thread has used, in nanoseconds, or the negative errno.
 int64_t caisson_thread_cpu_time(pthread_t thread);
 

@@ -8,8 +8,10 @@ public protocol SerialPortAttachment: Sendable {}
 
 /// A serial port of a virtual machine: the first is COM1, `ttyS0` to Linux.
 public struct SerialPortConfiguration: Sendable {
+    /// Where the port's line ends.
     public var attachment: any SerialPortAttachment
 
+    /// A port whose line ends at `attachment`.
     public init(attachment: any SerialPortAttachment) { self.attachment = attachment }
 }
 
@@ -31,6 +33,7 @@ public struct FileHandleSerialPortAttachment: SerialPortAttachment, ConsoleAttac
     /// What the guest writes goes here; open while the machine runs.
     public var writing: FileDescriptor
 
+    /// A line that ends at two open descriptors, which may be one.
     public init(reading: FileDescriptor, writing: FileDescriptor) {
         self.reading = reading
         self.writing = writing
@@ -46,8 +49,10 @@ public struct FileHandleSerialPortAttachment: SerialPortAttachment, ConsoleAttac
 
 /// A file for the guest's output, emptied first. There is no input.
 public struct FileSerialPortAttachment: SerialPortAttachment, ConsoleAttachment {
+    /// The file.
     public var path: FilePath
 
+    /// A line that ends in a file.
     public init(path: FilePath) { self.path = path }
 
     var source: ConsoleSource { ConsoleSource(specification: .file(path: path.string)) }
@@ -58,6 +63,7 @@ public struct PseudoterminalSerialPortAttachment: SerialPortAttachment, ConsoleA
     /// A symbolic link to make to the pseudo-terminal's device.
     public var link: FilePath?
 
+    /// A line that ends at a new pseudo-terminal.
     public init(link: FilePath? = nil) { self.link = link }
 
     var source: ConsoleSource { ConsoleSource(specification: .pseudoterminal(link: link?.string)) }
@@ -65,9 +71,10 @@ public struct PseudoterminalSerialPortAttachment: SerialPortAttachment, ConsoleA
 
 /// A Unix socket that serves one client at a time.
 public struct UnixSocketSerialPortAttachment: SerialPortAttachment, ConsoleAttachment {
-    /// At most 107 bytes.
+    /// The socket, made when the machine starts; at most 107 bytes.
     public var path: FilePath
 
+    /// A line that ends at a socket.
     public init(path: FilePath) { self.path = path }
 
     var source: ConsoleSource { ConsoleSource(specification: .socket(path: path.string)) }

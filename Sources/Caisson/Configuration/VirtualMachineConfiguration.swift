@@ -23,12 +23,16 @@ public struct VirtualMachineConfiguration: Sendable {
     /// Whether the guest may end the machine with an exit status of its own, by writing to port 0xf4.
     public var hasDebugExitPort = false
 
+    /// A machine with one processor, 512 MiB of memory and no serial port.
     public init(bootLoader: any BootLoader) { self.bootLoader = bootLoader }
 
+    /// The least `cpuCount`.
     public static let minimumAllowedCPUCount = 1
+    /// The greatest `cpuCount`.
     public static let maximumAllowedCPUCount = 1
+    /// The least `memorySize`, in bytes.
     public static let minimumAllowedMemorySize: UInt64 = 1 << 20
-    /// What an address space can hold; the host's memory sets the limit in practice.
+    /// The greatest `memorySize`, in bytes: what an address space can hold. The host's memory sets the limit in practice.
     public static let maximumAllowedMemorySize: UInt64 = 1 << 46
 
     /// Checks everything that can be checked without touching the host.
@@ -40,7 +44,8 @@ public struct VirtualMachineConfiguration: Sendable {
         }
         guard (Self.minimumAllowedCPUCount...Self.maximumAllowedCPUCount).contains(cpuCount) else {
             throw invalid(
-                "\(cpuCount) processors: a machine has \(Self.minimumAllowedCPUCount) to \(Self.maximumAllowedCPUCount)")
+                "\(cpuCount) processors: a machine has \(Self.minimumAllowedCPUCount) to \(Self.maximumAllowedCPUCount)"
+            )
         }
         guard (Self.minimumAllowedMemorySize...Self.maximumAllowedMemorySize).contains(memorySize) else {
             throw invalid("\(memorySize) bytes of memory: a machine has 1 MiB to 64 TiB")
@@ -48,7 +53,9 @@ public struct VirtualMachineConfiguration: Sendable {
         guard memorySize % GuestMemory.pageSize == 0 else {
             throw invalid("\(memorySize) bytes of memory: the size has to be a multiple of 4096")
         }
-        guard serialPorts.count <= 1 else { throw invalid("\(serialPorts.count) serial ports: a machine has at most 1") }
+        guard serialPorts.count <= 1 else {
+            throw invalid("\(serialPorts.count) serial ports: a machine has at most 1")
+        }
         guard serialPorts.allSatisfy({ $0.attachment is any ConsoleAttachment }) else {
             throw invalid("a serial port's attachment is none of Caisson's")
         }

@@ -1,0 +1,23 @@
+extension VirtualMachineConfiguration {
+    /// The machine that a description is of.
+    package init(_ description: MachineDescription) {
+        func image(_ file: MachineDescription.FileReference) -> LinuxBootLoader.Image {
+            .open(descriptor: file.descriptor, name: file.path)
+        }
+        var loader = LinuxBootLoader(
+            kernel: image(description.kernel), ramdisks: description.ramdisks.map(image))
+        switch description.commandLine {
+        case .extendingDefaults(let words): loader.commandLine = words
+        case .replacingDefaults(let words):
+            loader.commandLine = words
+            loader.usesDefaultCommandLine = false
+        }
+        self.init(bootLoader: loader)
+        name = description.name
+        cpuCount = description.processorCount
+        memorySize = description.memorySize
+        serialPorts = [SerialPortConfiguration(attachment: SpecifiedSerialPortAttachment(description.console))]
+        restartsOnReset = description.restartsOnReset
+        hasDebugExitPort = description.debugExit
+    }
+}

@@ -1,0 +1,64 @@
+import Caisson
+import Dispatch
+import HostIO
+import Synchronization
+
+/// One machine from its start to its end, as the process sees it.
+final class MachineRun: Sendable {
+    private let description: MachineDescription
+    /// Why the process stopped the machine, if it did.
+    private let interruption = Mutex<ExitStatus?>(nil)
+
+    init(_ description: MachineDescription) { self.description = description }
+
+    func run() async -> ExitStatus {
+        do throws(VirtualMachineError) {
+            let machine = try VirtualMachine(configuration: VirtualMachineConfiguration(description))
+            let signals = SignalWatch { [self] number in stop(machine, .signal(number)) }
+            try await machine.start()
+            // A signal may have come before there was anything to stop.
+            if interruption.withLock({ $0 }) != nil { try? await machine.stop() }
+            startDeadline(machine)
+            if case .pseudoterminal = description.console, let path = machine.consolePath {
+                Messages.say("the console of \(description.name) is \(path)")
+            }
+            let reason = try await machine.waitUntilStopped()
+            _ = consume signals
+            return interruption.withLock { $0 } ?? status(for: reason)
+        } catch {
+            Messages.say(error.message)
+            return .failure
+        }
+    }
+
+    private func startDeadline(_ machine: VirtualMachine) {
+        guard let timeout = description.timeout else { return }
+        let (seconds, attoseconds) = timeout.components
+        let nanoseconds = Int(seconds) * 1_000_000_000 + Int(attoseconds / 1_000_000_000)
+        DispatchQueue.global().asyncAfter(deadline: .now() + .nanoseconds(nanoseconds)) { [self] in
+            Messages.say("\(description.name) is stopped: its time of \(timeout) is over")
+            stop(machine, .timeout)
+        }
+    }
+
+    private func stop(_ machine: VirtualMachine, _ status: ExitStatus) {
+        interruption.withLock { if $0 == nil { $0 = status } }
+        Task {
+            // It may have ended by itself in this moment.
+            try? await machine.stop()
+        }
+    }
+
+    private func status(for reason: VirtualMachine.StopReason) -> ExitStatus {
+        switch reason {
+        case .guestPoweredOff, .guestReset, .stopped, .quitByConsole: return .success
+        case .guestExited(let status): return .guest(status)
+        case .guestCrashed(.panic):
+            Messages.say("the guest's kernel panicked")
+            return .guestCrashed
+        case .guestCrashed(.tripleFault):
+            Messages.say("the guest crashed: its processor shut down after a triple fault")
+            return .guestCrashed
+        }
+    }
+}

@@ -1,0 +1,163 @@
+import Dispatch
+import HostIO
+import SoftwareKVM
+import Synchronization
+import SystemPackage
+import Testing
+
+@testable import Caisson
+
+@Suite struct MachineEndingTests {
+    @Test func theFirstEndCounts() {
+        let ends = Mutex<[MachineEnd]>([])
+        let ending = MachineEnding { end in ends.withLock { $0.append(end) } }
+        #expect(!ending.hasEnded)
+        ending.resetRequested(by: .keyboardController)
+        ending.powerOffRequested()
+        ending.end(.stopped)
+        #expect(ends.withLock { $0 } == [.reset(.keyboardController)])
+        #expect(ending.hasEnded)
+    }
+
+    @Test(arguments: [
+        (0, MachineEnd.powerOff(.powerControl)), (1, .exit(status: 7)), (2, .crash(.panic)),
+        (3, .reset(.systemControlPortA)),
+    ])
+    func devicesEndTheMachine(number: Int, expected: MachineEnd) {
+        let end = Mutex<MachineEnd?>(nil)
+        let ending = MachineEnding { new in end.withLock { $0 = new } }
+        switch number {
+        case 0: ending.powerOffRequested()
+        case 1: ending.exitRequested(status: 7)
+        case 2: ending.guestPanicked()
+        default: ending.resetRequested(by: .systemControlPortA)
+        }
+        #expect(end.withLock { $0 } == expected)
+    }
+}
+
+@Suite struct VCPUOrderTests {
+    @Test func ordersAreTakenOnce() {
+        let box = VCPUOrderBox()
+        #expect(box.take() == [])
+        box.add(.pause)
+        box.add(.inspect)
+        #expect(box.take() == [.pause, .inspect])
+        #expect(box.take() == [])
+    }
+
+    @Test func aStopStays() {
+        let box = VCPUOrderBox()
+        box.add(.stop)
+        #expect(box.take() == .stop)
+        #expect(box.take().contains(.stop))
+    }
+
+    @Test func noOrderOfSeveralThreadsIsLost() {
+        let box = VCPUOrderBox()
+        DispatchQueue.concurrentPerform(iterations: 3) { index in
+            box.add(VCPUOrders(rawValue: 1 << UInt8(index)))
+        }
+        #expect(box.take() == [.pause, .inspect, .stop])
+    }
+}
+
+@Suite struct HandoffTests {
+    @Test func theFirstValueCounts() {
+        let handoff = Handoff<Int>()
+        handoff.give(1)
+        handoff.give(2)
+        #expect(handoff.take() == 1)
+        #expect(handoff.take() == 1)
+    }
+
+    @Test func takingWaits() {
+        let handoff = Handoff<Int>()
+        DispatchQueue.global().asyncAfter(deadline: .now() + .milliseconds(10)) { handoff.give(5) }
+        #expect(handoff.take() == 5)
+    }
+}
+
+@Suite struct HostCommandLineTests {
+    @Test func hardwareGetsNoWordsForAnEmulator() {
+        #expect(HostCommandLine.words(for: []) == ["acpi=off"])
+    }
+
+    @Test func anEmulatorGetsWhatItLacks() {
+        let words = HostCommandLine.words(for: [.kernelCodeIsEmulated])
+        #expect(words.contains("noxsave"))
+        #expect(words.contains { $0.hasPrefix("clearcpuid=") && $0.contains("151") && $0.contains("580") })
+        // Linux cuts the list of features at 127 characters.
+        #expect(words.allSatisfy { $0.utf8.count < 127 && !$0.contains(" ") })
+    }
+}
+
+@Suite struct ConfigurationTests {
+    private func configuration() -> VirtualMachineConfiguration {
+        var configuration = VirtualMachineConfiguration(bootLoader: LinuxBootLoader(kernel: "vmlinux"))
+        configuration.memorySize = 64 << 20
+        configuration.serialPorts = [.init(attachment: FileHandleSerialPortAttachment.standardStreams)]
+        return configuration
+    }
+
+    private struct ForeignLoader: Caisson.BootLoader {}
+    private struct ForeignAttachment: SerialPortAttachment {}
+
+    @Test func aSensibleOneIsValid() throws { try configuration().validate() }
+
+    @Test(arguments: [
+        (0 as UInt64, "1 MiB"), (4096 as UInt64, "1 MiB"), (1_048_577 as UInt64, "multiple of 4096"),
+        (1 << 60 as UInt64, "64 TiB"),
+    ])
+    func memoryHasLimits(size: UInt64, words: String) {
+        var configuration = configuration()
+        configuration.memorySize = size
+        let error = #expect(throws: VirtualMachineError.self) { try configuration.validate() }
+        #expect(error?.code == .invalidConfiguration)
+        #expect(error?.message.contains(words) == true)
+    }
+
+    @Test(arguments: [-1, 0, 2, 1000])
+    func processorsHaveLimits(count: Int) {
+        var configuration = configuration()
+        configuration.cpuCount = count
+        #expect(throws: VirtualMachineError.self) { try configuration.validate() }
+    }
+
+    @Test func foreignPartsAreRefused() {
+        var first = configuration()
+        first.bootLoader = ForeignLoader()
+        #expect(throws: VirtualMachineError.self) { try first.validate() }
+        var second = configuration()
+        second.serialPorts = [.init(attachment: ForeignAttachment())]
+        #expect(throws: VirtualMachineError.self) { try second.validate() }
+        var third = configuration()
+        third.serialPorts += third.serialPorts
+        #expect(throws: VirtualMachineError.self) { try third.validate() }
+    }
+
+    @Test(arguments: [
+        ("/nonexistent/vmlinux", "/nonexistent/vmlinux"), ("/", "directory"), ("/dev/null", "no regular file"),
+    ])
+    func aKernelThatIsNoneIsNamed(path: String, words: String) async throws {
+        let machine = try VirtualMachine(
+            configuration: VirtualMachineConfiguration(bootLoader: LinuxBootLoader(kernel: FilePath(path))))
+        let error = await #expect(throws: VirtualMachineError.self) { try await machine.start() }
+        #expect(error?.code == .cannotBoot)
+        #expect(error?.message.contains(words) == true)
+        #expect(error?.message.contains("\n") == false)
+        #expect(machine.state == .error)
+        #expect(machine.canStart)
+    }
+
+    @Test func aStoppedMachineCanOnlyBeStarted() async throws {
+        let machine = try VirtualMachine(configuration: configuration())
+        #expect(machine.state == .stopped)
+        #expect(machine.canStart && !machine.canPause && !machine.canResume && !machine.canStop)
+        for action in [machine.pause, machine.resume, machine.stop] {
+            let error = await #expect(throws: VirtualMachineError.self) { try await action() }
+            #expect(error?.code == .invalidState)
+        }
+        #expect(throws: VirtualMachineError.self) { try machine.requestStop() }
+    }
+}
