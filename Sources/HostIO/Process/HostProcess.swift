@@ -1,0 +1,35 @@
+import Glibc
+import SystemPackage
+
+/// This process, as the kernel knows it.
+package enum HostProcess {
+    /// What the environment says of `name`; an empty value counts as none.
+    package static func environment(_ name: String) -> String? {
+        // SAFETY: the value is copied at once; nothing here changes the environment.
+        guard let value = unsafe getenv(name), unsafe value.pointee != 0 else { return nil }
+        return unsafe String(cString: value)
+    }
+
+    /// The path of the file that this process executes; nil where /proc does not tell.
+    package static var executablePath: String? {
+        let path = unsafe [UInt8](unsafeUninitializedCapacity: Int(PATH_MAX)) { buffer, count in
+            // SAFETY: readlink writes at most the buffer's bytes, without a NUL.
+            let length = unsafe buffer.withMemoryRebound(to: CChar.self) { bytes in
+                unsafe bytes.baseAddress.map { unsafe readlink("/proc/self/exe", $0, bytes.count) } ?? -1
+            }
+            count = max(0, length)
+        }
+        return path.isEmpty ? nil : String(decoding: path, as: UTF8.self)
+    }
+
+    /// Becomes the program at `path`, which inherits the environment and every descriptor that exec does not close. Returns
+    /// only if that failed.
+    package static func become(_ path: String, arguments: [String]) -> HostError {
+        // SAFETY: the copies live until exec replaces the process or they are freed.
+        var pointers: [UnsafeMutablePointer<CChar>?] = unsafe ([path] + arguments).map { unsafe strdup($0) }
+        unsafe pointers.append(nil)
+        defer { unsafe pointers.forEach { unsafe free($0) } }
+        _ = unsafe execv(path, pointers)
+        return HostError("start", path, Errno.current)
+    }
+}
