@@ -76,7 +76,7 @@ let package = Package(
         tests("LinuxBoot", ["LinuxBoot", "GuestMemory", "CCompression"]),
         tests(
             "Caisson", ["Caisson", "CLinux", "HostIO", "KVM", "SoftwareKVM", "GuestMemory", "Devices", logging, system]),
-        tests("Command", ["CaissonCLI", "Caisson", "HostIO", system]),
+        tests("Command", ["CaissonCLI", "Caisson", "HostIO", "CLinux", system]),
         tests("Live", ["Caisson", "KVM", "SoftwareKVM", "GuestMemory", "Devices", "HostIO", "CLinux", system]),
     ]
 )

@@ -1,0 +1,28 @@
+import ArgumentParser
+import Caisson
+
+/// The command `caisson`.
+struct CaissonCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "caisson",
+        abstract: "Boots Linux guests in virtual machines of their own, on KVM.",
+        version: "caisson \(Version.current)",
+        subcommands: [RunCommand.self, CompletionsCommand.self])
+
+    /// What the help of each command says after its options.
+    static var furtherHelp: [(command: any ParsableCommand.Type, text: String)] {
+        [
+            (CaissonCommand.self, help), (RunCommand.self, RunCommand.help),
+            (CompletionsCommand.self, CompletionsCommand.help),
+        ]
+    }
+
+    private static let help = """
+        EXAMPLES:
+          caisson run                        a shell in the default guest
+          caisson run --kernel vmlinux       a kernel of your own
+
+        EXIT STATUS:
+          0 success, 1 failure, 2 wrong usage; `caisson run` has more.
+        """
+}

@@ -1,0 +1,56 @@
+import Caisson
+import Glibc
+import HostIO
+import Logging
+import SystemPackage
+
+extension RunCommand {
+    /// Opens what the machine needs and becomes its process.
+    func start() throws(CommandError) {
+        let description = try describe()
+        let program = try MachineProgram.locate()
+        if description.logLevel <= .debug {
+            let words = [program.path] + description.arguments
+            _ = try? FileDescriptor.standardError.writeAll("caisson: debug: starting \(words)\n".utf8)
+        }
+        throw program.become(description)
+    }
+
+    /// Checks every option before it opens a file.
+    private func describe() throws(CommandError) -> MachineDescription {
+        let name = try machineName()
+        let memorySize = try machine.memory.map(Self.memorySize)
+        let processorCount = try machine.cpus.map(Self.processorCount)
+        let console = try consoleSpecification()
+        let timeout = try machine.timeout.map(Self.timeout)
+        let logLevel = try self.logLevel()
+        let commandLine = try self.commandLine(console: console)
+
+        let files = try GuestFiles(kernel: guest.kernel, ramdisks: guest.initrd)
+        var description = MachineDescription(
+            name: name, kernel: files.kernel, memorySize: memorySize ?? (isDefaultGuest ? 128 << 20 : 512 << 20))
+        description.ramdisks = files.ramdisks
+        description.commandLine = commandLine
+        if let processorCount { description.processorCount = processorCount }
+        description.console = console
+        description.timeout = timeout
+        description.debugExit = machine.debugExit
+        description.restartsOnReset = !machine.noReboot
+        description.logLevel = logLevel
+        return description
+    }
+
+    private var isDefaultGuest: Bool { guest.kernel == nil }
+
+    private func commandLine(console: ConsoleSpecification) throws(CommandError) -> MachineDescription.CommandLine {
+        if let words = guest.cmdline {
+            guard guest.append.isEmpty else {
+                throw .usage("--append adds to the default command line, which --cmdline replaces: give one of them")
+            }
+            return .replacingDefaults(by: words)
+        }
+        // The last word wins: the user's.
+        let terminal = isDefaultGuest && console == .terminal ? TerminalWords.current : []
+        return .extendingDefaults(by: (terminal + guest.append).joined(separator: " "))
+    }
+}

@@ -1,0 +1,90 @@
+import Caisson
+import Glibc
+import HostIO
+import Logging
+
+extension RunCommand {
+    private static let leastMemory: UInt64 = 32 << 20
+
+    static func memorySize(_ text: String) throws(CommandError) -> UInt64 {
+        guard let size = ByteSize(parsing: text) else {
+            throw .usage("--memory '\(text)' is no size: use a number and K, M, G or T, as in 512M or 1.5G")
+        }
+        let most = min(hostMemory, MachineDescription.memorySizes.upperBound)
+        let range = "a machine on this host has \(ByteSize(leastMemory)) to \(ByteSize(most)) of memory"
+        guard size.bytes >= leastMemory else {
+            // Some tools count in megabytes where no unit is given.
+            let isNumber = text.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
+            let hint = isNumber && size.bytes > 0 ? " (do you mean \(text)M?)" : ""
+            throw .usage("--memory \(text) is too little: \(range)\(hint)")
+        }
+        guard size.bytes <= most else { throw .usage("--memory \(text) is too much: \(range)") }
+        let page = MachineDescription.pageSize
+        return (size.bytes + page - 1) / page * page
+    }
+
+    /// The host's RAM in bytes, in whole pages.
+    private static var hostMemory: UInt64 {
+        let (pages, pageSize) = (sysconf(Int32(_SC_PHYS_PAGES)), sysconf(Int32(_SC_PAGESIZE)))
+        // What cannot be known is no limit.
+        guard pages > 0, pageSize > 0 else { return .max }
+        return UInt64(pages).multipliedReportingOverflow(by: UInt64(pageSize)).partialValue
+    }
+
+    static func processorCount(_ text: String) throws(CommandError) -> Int {
+        let most = VirtualMachineConfiguration.maximumAllowedCPUCount
+        guard let count = Int(text), count >= 1 else {
+            throw .usage(
+                "--cpus '\(text)' is no number of processors: a machine has \(most == 1 ? "1" : "1 to \(most)")")
+        }
+        guard count <= most else {
+            let plural = most == 1 ? "one processor" : "at most \(most) processors"
+            throw .usage("--cpus \(text) is too many: this version's machines have \(plural)")
+        }
+        return count
+    }
+
+    func machineName() throws(CommandError) -> String {
+        guard let name = machine.name else { return "machine-\(getpid())" }
+        guard MachineDescription.isName(name) else {
+            throw .usage(
+                "--name '\(name)' is no name: use letters, digits, '_', '.' and '-', "
+                    + "at most \(MachineDescription.longestName), the first of them a letter or digit")
+        }
+        return name
+    }
+
+    static func timeout(_ text: String) throws(CommandError) -> Duration {
+        guard let span = TimeSpan(parsing: text) else {
+            throw .usage("--timeout '\(text)' is no time: use a number and ms, s, m, h or d, as in 30s or 1h30m")
+        }
+        let timeout = Duration.milliseconds(min(span.milliseconds, UInt64(Int64.max)))
+        guard MachineDescription.timeouts.contains(timeout) else {
+            throw .usage("--timeout \(text) is out of range: a machine's time is 1ms to 365d")
+        }
+        return timeout
+    }
+
+    func consoleSpecification() throws(CommandError) -> ConsoleSpecification {
+        do { return try ConsoleSpecification(messages.console) } catch { throw .usage("--console: \(error)") }
+    }
+
+    func logLevel() throws(CommandError) -> Logger.Level {
+        guard let text = messages.logLevel else {
+            return switch messages.verbose {
+            case 0: .warning
+            case 1: .info
+            case 2: .debug
+            default: .trace
+            }
+        }
+        guard messages.verbose == 0 else { throw .usage("--verbose and --log-level say the same: give one of them") }
+        guard let level = Logger.Level(rawValue: text) else {
+            let levels = Logger.Level.allCases.map(\.rawValue)
+            throw .usage(
+                "--log-level '\(text)' is no level: use \(levels.dropLast().joined(separator: ", ")) or \(levels.last ?? "")"
+            )
+        }
+        return level
+    }
+}

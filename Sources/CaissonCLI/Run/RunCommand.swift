@@ -1,0 +1,94 @@
+import ArgumentParser
+
+/// `caisson run`: becomes a machine.
+struct RunCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "run",
+        abstract: "Boots a guest in a machine of its own, with the console on this terminal.",
+        usage: """
+            caisson run [<options>]
+            caisson run --kernel <file> [--initrd <file>]... [<options>]
+            """,
+        discussion: """
+            Without --kernel, the default guest boots to a shell. The machine runs until the guest switches off, or \
+            until Ctrl-A x.
+            """)
+
+    @OptionGroup(title: "Guest") var guest: GuestOptions
+    @OptionGroup(title: "Machine") var machine: MachineOptions
+    @OptionGroup(title: "Console and messages") var messages: MessageOptions
+
+    func run() throws { try start() }
+}
+
+struct GuestOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "The kernel: a vmlinux, bzImage, PVH or multiboot kernel. Without it, the default guest's.",
+            valueName: "file"),
+        completion: .file())
+    var kernel: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "An initial ramdisk; a module for a multiboot kernel. May be repeated.", valueName: "file"),
+        completion: .file())
+    var initrd: [String] = []
+
+    @Option(
+        parsing: .unconditionalSingleValue,
+        help: ArgumentHelp(
+            "Words for the kernel's command line; each takes the place of a default of the same key. May be repeated.",
+            valueName: "words"))
+    var append: [String] = []
+
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("The kernel's whole command line, without the defaults.", valueName: "words"))
+    var cmdline: String?
+}
+
+struct MachineOptions: ParsableArguments {
+    @Option(
+        name: [.customShort("m", allowingJoined: true), .long],
+        help: ArgumentHelp(
+            "RAM, as in 512M or 1.5G. (default: 128M for the default guest, otherwise 512M)", valueName: "size"))
+    var memory: String?
+
+    @Option(
+        name: [.customShort("c", allowingJoined: true), .long],
+        help: ArgumentHelp("Processors. (default: 1)", valueName: "number"))
+    var cpus: String?
+
+    @Option(
+        help: ArgumentHelp("What messages call the machine. (default: machine-<process id>)", valueName: "name"))
+    var name: String?
+
+    @Option(help: ArgumentHelp("Stop the machine after this time, as in 30s or 1h30m.", valueName: "time"))
+    var timeout: String?
+
+    @Flag(help: "End where the guest reboots.")
+    var noReboot = false
+
+    @Flag(help: "Let the guest choose the exit status, by a write to port 0xf4.")
+    var debugExit = false
+}
+
+struct MessageOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "Where the serial console goes: terminal, file:PATH, pty, pty:LINK, unix:PATH or none.",
+            valueName: "where"),
+        completion: .list(["terminal", "file:", "pty", "pty:", "unix:", "none"]))
+    var console = "terminal"
+
+    @Flag(name: .shortAndLong, help: "Tell more on standard error; twice, still more.")
+    var verbose: Int
+
+    @Option(
+        help: ArgumentHelp(
+            "The least level told: trace, debug, info, notice, warning, error or critical. (default: warning)",
+            valueName: "level"),
+        completion: .list(["trace", "debug", "info", "notice", "warning", "error", "critical"]))
+    var logLevel: String?
+}
