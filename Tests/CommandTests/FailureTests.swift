@@ -1,0 +1,97 @@
+import Glibc
+import SystemPackage
+import Testing
+
+@testable import CaissonCLI
+
+/// What cannot work, told in one line.
+@Suite struct FailureTests {
+    private func expect(_ child: Child, _ line: String, _ location: SourceLocation = #_sourceLocation) {
+        #expect(child.status == 1, sourceLocation: location)
+        #expect(child.output.isEmpty, sourceLocation: location)
+        #expect(child.errors == "caisson: \(line)\n", sourceLocation: location)
+    }
+
+    @Test func `files that are none`() throws {
+        let command = try Command()
+        let kernel = command.folder.file("kernel")
+        expect(command.run("run", "--kernel", "/no/such"), "kernel /no/such: no such file")
+        expect(command.run("run", "--kernel", ""), "kernel : no such file")
+        expect(command.run("run", "--kernel", "/etc"), "kernel /etc: is a directory; name a file in it")
+        expect(
+            command.run("run", "--kernel", "/dev/null"),
+            "kernel /dev/null: is no regular file; copy what it gives into one")
+        expect(command.run("run", "--kernel", kernel, "--initrd", "/no/such"), "initrd /no/such: no such file")
+        expect(
+            command.run("run", "--kernel", kernel, "--initrd", kernel, "--initrd", "/etc"),
+            "initrd /etc: is a directory; name a file in it")
+        expect(
+            command.run("run", "--kernel", "\(kernel)/x"), "kernel \(kernel)/x: cannot be opened: Not a directory")
+    }
+
+    @Test func `a pipe is not waited for`() throws {
+        let command = try Command()
+        let pipe = "\(command.folder.path)/pipe"
+        try #require(mkfifo(pipe, 0o600) == 0)
+        expect(command.run("run", "--kernel", pipe), "kernel \(pipe): is no regular file; copy what it gives into one")
+    }
+
+    @Test(.enabled(if: geteuid() != 0, "root may read everything")) func `a file that one may not read`() throws {
+        let command = try Command()
+        let kernel = command.folder.file("kernel", mode: 0)
+        expect(command.run("run", "--kernel", kernel), "kernel \(kernel): \(GuestFiles.problem(.permissionDenied))")
+    }
+
+    @Test func `a permission has advice`() {
+        #expect(
+            GuestFiles.problem(.permissionDenied)
+                == "permission denied; make it readable (sudo chmod a+r), or copy it to where you may read it")
+    }
+
+    @Test func `no default guest`() throws {
+        var command = try Command()
+        command.moveProgram(to: "usr/bin")
+        let home = command.folder.path
+        expect(
+            command.run("run"),
+            "there is no default guest in \(home)/usr/share/caisson/guest nor in \(home)/.cache/caisson/guest/default: "
+                + "build it by guest-images/build, or give --kernel")
+        command.environment["CAISSON_GUEST"] = "/no/guest"
+        expect(command.run("run"), "the default guest's kernel /no/guest/vmlinux: no such file")
+        command.environment["CAISSON_GUEST"] = command.folder.folder("guest")
+        command.folder.file("guest/vmlinux")
+        expect(command.run("run"), "the default guest's initramfs \(home)/guest/initramfs.cpio: no such file")
+    }
+
+    @Test func `no program for the machine`() throws {
+        var command = try Command(machineProgram: nil)
+        command.moveProgram(to: "bin")
+        let kernel = command.folder.file("kernel")
+        let place = "\(command.folder.path)/bin/caisson-vmm"
+        let advice = "it belongs beside caisson; scripts/build makes both, and CAISSON_VMM names another"
+        expect(
+            command.run("run", "--kernel", kernel), "cannot start \(place): No such file or directory; \(advice)")
+        command.folder.file("bin/caisson-vmm", "#!/bin/sh\n", mode: 0o644)
+        expect(command.run("run", "--kernel", kernel), "cannot start \(place): Permission denied; \(advice)")
+        command.environment["CAISSON_VMM"] = "/no/such"
+        expect(
+            command.run("run", "--kernel", kernel),
+            "cannot start /no/such: No such file or directory; CAISSON_VMM names it")
+    }
+
+    @Test func `words that no process can be given`() throws {
+        let command = try Command()
+        let kernel = command.folder.file("kernel")
+        let words = (0..<3).flatMap { _ in ["--append", String(repeating: "x", count: 100_000)] }
+        let child = Child.run(
+            command.program, ["run", "--kernel", kernel] + words, environment: command.environment)
+        expect(
+            child,
+            "cannot start \(command.folder.path)/vmm: the words for the kernel are too long for a process's arguments")
+    }
+
+    @Test func `options are checked before files`() throws {
+        let child = try Command().run("run", "--kernel", "/no/such", "--console", "fax")
+        #expect(child.status == 2)
+    }
+}

@@ -1,0 +1,145 @@
+import Caisson
+import Glibc
+import HostIO
+import Testing
+
+@testable import CaissonCLI
+
+/// What `caisson run` hands to the machine's program.
+@Suite struct RunTests {
+    /// What the telling script told: the words, and the files that the descriptors in them are.
+    private func told(_ child: Child) throws -> (description: MachineDescription, files: [String]) {
+        #expect(child.status == 0)
+        #expect(child.errors.isEmpty)
+        let lines = child.output.split(separator: "\n").map(String.init)
+        let words = lines.filter { !$0.hasPrefix("open ") }
+        return (
+            try MachineDescription(arguments: words),
+            lines.filter { $0.hasPrefix("open ") }.map { String($0.dropFirst(5)) }
+        )
+    }
+
+    @Test func `a kernel alone gets the defaults`() throws {
+        let command = try Command()
+        let kernel = command.folder.file("vmlinux")
+        let (description, files) = try told(command.run("run", "--kernel", kernel))
+        #expect(files == [kernel])
+        #expect(description.kernel.path == kernel)
+        #expect(description.ramdisks.isEmpty)
+        #expect(description.commandLine == .extendingDefaults(by: ""))
+        #expect(description.memorySize == 512 << 20)
+        #expect(description.processorCount == 1)
+        #expect(description.console == .terminal)
+        #expect(description.timeout == nil)
+        #expect(!description.debugExit)
+        #expect(description.restartsOnReset)
+        #expect(description.logLevel == .warning)
+        #expect(description.name.hasPrefix("machine-"))
+    }
+
+    @Test func `every option arrives`() throws {
+        let command = try Command()
+        let kernel = command.folder.file("my kernel=x:y")
+        let first = command.folder.file("one")
+        let second = command.folder.file("two")
+        let (description, files) = try told(
+            command.run(
+                "run", "--kernel", kernel, "--initrd", first, "--initrd", second, "--append", "quiet a=\"b c\"",
+                "--append", "-- --single", "-m100000001", "-c1", "--name", "web.1", "--timeout", "1m30s", "--no-reboot",
+                "--debug-exit", "--console", "unix:sock", "--log-level", "error"))
+        #expect(files == [kernel, first, second])
+        #expect(description.kernel.path == kernel)
+        #expect(description.ramdisks.map(\.path) == [first, second])
+        #expect(description.commandLine == .extendingDefaults(by: "quiet a=\"b c\" -- --single"))
+        #expect(description.memorySize == 100_003_840)
+        #expect(description.name == "web.1")
+        #expect(description.timeout == .seconds(90))
+        #expect(description.debugExit)
+        #expect(!description.restartsOnReset)
+        #expect(description.console == .socket(path: "sock"))
+        #expect(description.logLevel == .error)
+    }
+
+    @Test(arguments: [("", ""), ("--x y", "--x y"), ("a  b", "a  b")])
+    func `a command line replaces the defaults`(given: String, words: String) throws {
+        let command = try Command()
+        let (description, _) = try told(
+            command.run("run", "--kernel", command.folder.file("k"), "--cmdline", given))
+        #expect(description.commandLine == .replacingDefaults(by: words))
+    }
+
+    @Test(arguments: [("-v", "log-level=info"), ("-vv", "log-level=debug"), ("-vvv", "log-level=trace")])
+    func `verbosity is a level`(flags: String, word: String) throws {
+        let command = try Command()
+        let child = command.run("run", "--kernel", command.folder.file("k"), flags)
+        #expect(child.status == 0)
+        #expect(child.output.contains("\n\(word)\n"))
+        #expect(child.errors.hasPrefix("caisson: debug: starting [") == (flags != "-v"))
+    }
+
+    @Test func `the default guest is found in order`() throws {
+        var command = try Command()
+        command.moveProgram(to: "usr/bin")
+        let places =
+            ["named", "usr/share/caisson/guest", "cache/guest/default", "xdg/caisson/guest/default"]
+            + [".cache/caisson/guest/default"]
+        for place in places.reversed() {
+            let folder = command.folder.folder(place)
+            command.folder.file("\(place)/vmlinux")
+            command.folder.file("\(place)/initramfs.cpio")
+            switch place {
+            case "named": command.environment["CAISSON_GUEST"] = folder
+            case "cache/guest/default": command.environment["CAISSON_CACHE"] = "\(command.folder.path)/cache"
+            case "xdg/caisson/guest/default": command.environment["XDG_CACHE_HOME"] = "\(command.folder.path)/xdg"
+            default: break
+            }
+            let (description, files) = try told(command.run("run"))
+            #expect(files == ["\(folder)/vmlinux", "\(folder)/initramfs.cpio"])
+            #expect(description.memorySize == 128 << 20)
+            // Standard output is no terminal.
+            #expect(description.commandLine == .extendingDefaults(by: ""))
+        }
+    }
+
+    @Test func `an initrd takes the place of the default guest's`() throws {
+        var command = try Command()
+        let guest = command.folder.folder("guest")
+        command.folder.file("guest/vmlinux")
+        command.environment["CAISSON_GUEST"] = guest
+        let own = command.folder.file("own")
+        let (_, files) = try told(command.run("run", "--initrd", own))
+        #expect(files == ["\(guest)/vmlinux", own])
+    }
+
+    @Test(arguments: [[], ["--append", "TERM=dumb quiet"]]) func `the default guest learns of the terminal`(
+        append: [String]
+    ) throws {
+        var command = try Command()
+        command.environment["CAISSON_GUEST"] = command.folder.folder("guest")
+        command.folder.file("guest/vmlinux")
+        command.folder.file("guest/initramfs.cpio")
+        command.environment["TERM"] = "vt220"
+        let screen = try Screen(columns: 101, rows: 41)
+        let child = Child.run(
+            command.program, ["run"] + append, environment: command.environment, output: screen.slave)
+        #expect(child.status == 0)
+        let words = (["TERM=vt220 LINES=41 COLUMNS=101"] + append.dropFirst()).joined(separator: " ")
+        #expect(screen.text.contains("\nappend=\(words)\n"))
+    }
+
+    @Test func `another kernel does not`() throws {
+        let command = try Command()
+        let screen = try Screen(columns: 80, rows: 24)
+        let child = command.run("run", "--kernel", command.folder.file("k"), output: screen.slave)
+        #expect(child.status == 0)
+        #expect(screen.text.contains("\nappend=\n"))
+    }
+
+    @Test func `the process stays the same`() throws {
+        let command = try Command(machineProgram: "#!/bin/sh\necho \"$$ $1\"\n")
+        let child = command.run("run", "--kernel", command.folder.file("k"))
+        #expect(child.status == 0)
+        let words = child.output.split(whereSeparator: \.isWhitespace)
+        #expect(words.count == 2 && words[1] == "name=machine-\(words[0])")
+    }
+}

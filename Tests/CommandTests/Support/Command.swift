@@ -1,0 +1,44 @@
+import Glibc
+import HostIO
+import Testing
+
+/// The built `caisson`, in a world of its own.
+struct Command {
+    /// HOME, and where a test puts its files.
+    let folder = Folder()
+    var environment: [String: String]
+    var program: String
+
+    /// - Parameter machineProgram: a shell script that is started as caisson-vmm; without it caisson looks for its own.
+    init(machineProgram: String? = Command.tellingScript) throws {
+        let tests = try #require(HostProcess.executablePath)
+        program = tests[..<(tests.lastIndex(of: "/") ?? tests.endIndex)] + "/caisson"
+        environment = ["HOME": folder.path, "PATH": "/usr/bin:/bin", "SWIFT_BACKTRACE": "enable=no"]
+        if let machineProgram { environment["CAISSON_VMM"] = folder.file("vmm", machineProgram, mode: 0o755) }
+    }
+
+    /// Tells its arguments, a line each, and what the descriptors are that they name.
+    static let tellingScript = """
+        #!/bin/sh
+        for word; do
+            printf '%s\\n' "$word"
+            case $word in
+            kernel=*|ramdisk=*)
+                descriptor=${word#*=}
+                printf 'open %s\\n' "$(readlink /proc/$$/fd/"${descriptor%%:*}")"
+            esac
+        done
+        """
+
+    func run(_ arguments: String..., output: Int32? = nil) -> Child {
+        Child.run(program, arguments, environment: environment, output: output)
+    }
+
+    /// Copies the program to where nothing else is.
+    mutating func moveProgram(to folderName: String) {
+        let place = folder.folder(folderName)
+        let copied = Child.run("/bin/cp", [program, place])
+        precondition(copied.status == 0, copied.errors)
+        program = "\(place)/caisson"
+    }
+}

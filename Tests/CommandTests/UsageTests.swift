@@ -1,0 +1,122 @@
+import Caisson
+import Testing
+
+@testable import CaissonCLI
+
+@Suite struct UsageTests {
+    /// Arguments, and the line that they get.
+    static let misuses: [([String], String)] = [
+        (["nosuch"], "unexpected argument 'nosuch'"),
+        (["--nosuch"], "unknown option '--nosuch'"),
+        (["run", "--kernl", "k"], "unknown option '--kernl'. Did you mean '--kernel'?"),
+        (["run", "image"], "unexpected argument 'image'"),
+        (["run", "--memory"], "missing value for '--memory <size>'"),
+        (["run", "-m", "lots"], "--memory 'lots' is no size: use a number and K, M, G or T, as in 512M or 1.5G"),
+        (["run", "--cpus", "x"], "--cpus 'x' is no number of processors: a machine has 1"),
+        (["run", "--cpus", "0"], "--cpus '0' is no number of processors: a machine has 1"),
+        (["run", "-c", "2"], "--cpus 2 is too many: this version's machines have one processor"),
+        (
+            ["run", "--timeout", "soon"],
+            "--timeout 'soon' is no time: use a number and ms, s, m, h or d, as in 30s or 1h30m"
+        ),
+        (["run", "--timeout", "0s"], "--timeout 0s is out of range: a machine's time is 1ms to 365d"),
+        (["run", "--timeout", "366d"], "--timeout 366d is out of range: a machine's time is 1ms to 365d"),
+        (
+            ["run", "--timeout", "18446744073709551615ms"],
+            "--timeout 18446744073709551615ms is out of range: a machine's time is 1ms to 365d"
+        ),
+        (
+            ["run", "--console", "fax"],
+            "--console: 'fax' is not a console: use terminal, file:PATH, pty, pty:LINK, unix:PATH or none"
+        ),
+        (["run", "--console", "file:"], "--console: 'file:' is not a console: file needs a path, as in file:PATH"),
+        (
+            ["run", "--name", "a b"],
+            "--name 'a b' is no name: use letters, digits, '_', '.' and '-', at most 63, the first of them a letter "
+                + "or digit"
+        ),
+        (
+            ["run", "--log-level", "loud"],
+            "--log-level 'loud' is no level: use trace, debug, info, notice, warning, error or critical"
+        ),
+        (["run", "-v", "--log-level", "info"], "--verbose and --log-level say the same: give one of them"),
+        (
+            ["run", "--append", "a", "--cmdline", "b"],
+            "--append adds to the default command line, which --cmdline replaces: give one of them"
+        ),
+        (["completions", "tcsh"], "there are no completions for 'tcsh', but for bash, zsh and fish"),
+    ]
+
+    @Test(arguments: misuses) func `misuse gets one line and a hint`(arguments: [String], line: String) throws {
+        let command = try Command()
+        let child = Child.run(command.program, arguments, environment: command.environment)
+        #expect(child.status == 2)
+        #expect(child.output.isEmpty)
+        let place = ["run", "completions"].contains(arguments[0]) ? "caisson \(arguments[0])" : "caisson"
+        #expect(child.errors == "caisson: \(line)\nTry '\(place) --help'.\n")
+    }
+
+    @Test(arguments: [
+        ("1M", "too little"), ("33554431", "too little"), ("1024T", "too much"), ("16777215T", "too much"),
+    ])
+    func `memory has limits`(size: String, judgement: String) throws {
+        let child = try Command().run("run", "--memory", size)
+        #expect(child.status == 2)
+        let line = try #require(child.errors.split(separator: "\n").first)
+        #expect(line.hasPrefix("caisson: --memory \(size) is \(judgement): a machine on this host has 32M to "))
+        #expect(line.hasSuffix(size == "33554431" ? " (do you mean 33554431M?)" : " of memory"))
+    }
+
+    @Test func `a megabyte is meant where a number is too small`() throws {
+        let child = try Command().run("run", "-m", "512")
+        #expect(child.status == 2)
+        #expect(child.errors.contains(" of memory (do you mean 512M?)\n"))
+    }
+
+    @Test(arguments: [[], ["--help"], ["help"], ["-h"]]) func `help is there`(arguments: [String]) throws {
+        let command = try Command()
+        let child = Child.run(command.program, arguments, environment: command.environment)
+        #expect(child.status == 0)
+        #expect(child.errors.isEmpty)
+        for word in ["USAGE: caisson", "\n  run ", "\n  completions ", "EXAMPLES:", "EXIT STATUS:"] {
+            #expect(child.output.contains(word))
+        }
+    }
+
+    @Test(arguments: [["run", "--help"], ["help", "run"]]) func `help tells of every option`(arguments: [String]) throws
+    {
+        let command = try Command()
+        let child = Child.run(command.program, arguments, environment: command.environment)
+        #expect(child.status == 0)
+        for word in [
+            "--kernel <file>", "--initrd <file>", "--append <words>", "--cmdline <words>", "-m, --memory <size>",
+            "-c, --cpus <number>", "--name <name>", "--timeout <time>", "--no-reboot", "--debug-exit",
+            "--console <where>", "-v, --verbose", "--log-level <level>", "Ctrl-A x", "EXIT STATUS:", "ENVIRONMENT:",
+            "CAISSON_GUEST", "CAISSON_VMM", "FILES:", "EXAMPLES:",
+        ] {
+            #expect(child.output.contains(word), "\(word)")
+        }
+        #expect(child.output.split(separator: "\n").allSatisfy { $0.count <= 80 })
+    }
+
+    @Test func `the version is told`() throws {
+        for place in [["--version"], ["run", "--version"]] {
+            let command = try Command()
+            let child = Child.run(command.program, place, environment: command.environment)
+            #expect(child.status == 0)
+            #expect(child.output == "caisson \(Version.current)\n")
+        }
+    }
+
+    @Test(arguments: [("bash", "/bin/bash"), ("zsh", nil), ("fish", nil)])
+    func `completions are scripts`(shell: String, checker: String?) throws {
+        let command = try Command()
+        let child = command.run("completions", shell)
+        #expect(child.status == 0)
+        for word in ["kernel", "no-reboot", "log-level", "unix:"] { #expect(child.output.contains(word)) }
+        if let checker {
+            let script = command.folder.file("script", child.output)
+            #expect(Child.run(checker, ["-n", script]).errors == "")
+        }
+    }
+}
