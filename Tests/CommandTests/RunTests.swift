@@ -97,7 +97,7 @@ import Testing
             #expect(files == ["\(folder)/vmlinux", "\(folder)/initramfs.cpio"])
             #expect(description.memorySize == 128 << 20)
             // Standard output is no terminal.
-            #expect(description.commandLine == .extendingDefaults(by: ""))
+            #expect(description.commandLine == .extendingDefaults(by: "quiet"))
         }
     }
 
@@ -123,7 +123,7 @@ import Testing
         let child = Child.run(
             command.program, ["run"] + append, environment: command.environment, output: screen.slave)
         #expect(child.status == 0)
-        let words = (["TERM=vt220 LINES=41 COLUMNS=101"] + append.dropFirst()).joined(separator: " ")
+        let words = (["quiet TERM=vt220 LINES=41 COLUMNS=101"] + append.dropFirst()).joined(separator: " ")
         #expect(screen.text.contains("\nappend=\(words)\n"))
     }
 

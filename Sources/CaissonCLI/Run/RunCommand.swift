@@ -18,7 +18,25 @@ struct RunCommand: ParsableCommand {
     @OptionGroup(title: "Machine") var machine: MachineOptions
     @OptionGroup(title: "Console and messages") var messages: MessageOptions
 
-    func run() throws { try start() }
+    func run() throws { try options.start() }
+
+    var options: RunOptions {
+        var options = RunOptions()
+        options.kernel = guest.kernel
+        options.initrd = guest.initrd
+        options.append = guest.append
+        options.cmdline = guest.cmdline
+        options.memory = machine.memory
+        options.cpus = machine.cpus
+        options.name = machine.name
+        options.timeout = machine.timeout
+        options.noReboot = machine.noReboot
+        options.debugExit = machine.debugExit
+        options.console = messages.console
+        options.verbose = messages.verbose
+        options.logLevel = messages.logLevel
+        return options
+    }
 }
 
 struct GuestOptions: ParsableArguments {

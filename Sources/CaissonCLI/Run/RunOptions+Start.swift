@@ -4,7 +4,7 @@ import HostIO
 import Logging
 import SystemPackage
 
-extension RunCommand {
+extension RunOptions {
     /// Opens what the machine needs and becomes its process.
     func start() throws(CommandError) {
         let description = try describe()
@@ -19,14 +19,14 @@ extension RunCommand {
     /// Checks every option before it opens a file.
     private func describe() throws(CommandError) -> MachineDescription {
         let name = try machineName()
-        let memorySize = try machine.memory.map(Self.memorySize)
-        let processorCount = try machine.cpus.map(Self.processorCount)
+        let memorySize = try memory.map(Self.memorySize)
+        let processorCount = try cpus.map(Self.processorCount)
         let console = try consoleSpecification()
-        let timeout = try machine.timeout.map(Self.timeout)
-        let logLevel = try self.logLevel()
+        let timeout = try self.timeout.map(Self.timeout)
+        let logLevel = try leastLevel()
         let commandLine = try self.commandLine(console: console)
 
-        let files = try GuestFiles(kernel: guest.kernel, ramdisks: guest.initrd)
+        let files = try GuestFiles(kernel: kernel, ramdisks: initrd)
         var description = MachineDescription(
             name: name, kernel: files.kernel, memorySize: memorySize ?? (isDefaultGuest ? 128 << 20 : 512 << 20))
         description.ramdisks = files.ramdisks
@@ -34,23 +34,28 @@ extension RunCommand {
         if let processorCount { description.processorCount = processorCount }
         description.console = console
         description.timeout = timeout
-        description.debugExit = machine.debugExit
-        description.restartsOnReset = !machine.noReboot
+        description.debugExit = debugExit
+        description.restartsOnReset = !noReboot
         description.logLevel = logLevel
         return description
     }
 
-    private var isDefaultGuest: Bool { guest.kernel == nil }
+    private var isDefaultGuest: Bool { kernel == nil }
 
     private func commandLine(console: ConsoleSpecification) throws(CommandError) -> MachineDescription.CommandLine {
-        if let words = guest.cmdline {
-            guard guest.append.isEmpty else {
+        if let words = cmdline {
+            guard append.isEmpty else {
                 throw .usage("--append adds to the default command line, which --cmdline replaces: give one of them")
             }
             return .replacingDefaults(by: words)
         }
+        var words: [String] = []
+        if isDefaultGuest {
+            // Nobody waits for a boot's messages, and each byte costs an exit. Panics are told all the same.
+            words.append("quiet")
+            if console == .terminal { words += TerminalWords.current }
+        }
         // The last word wins: the user's.
-        let terminal = isDefaultGuest && console == .terminal ? TerminalWords.current : []
-        return .extendingDefaults(by: (terminal + guest.append).joined(separator: " "))
+        return .extendingDefaults(by: (words + append).joined(separator: " "))
     }
 }

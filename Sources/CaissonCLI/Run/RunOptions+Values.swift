@@ -3,7 +3,7 @@ import Glibc
 import HostIO
 import Logging
 
-extension RunCommand {
+extension RunOptions {
     private static let leastMemory: UInt64 = 32 << 20
 
     static func memorySize(_ text: String) throws(CommandError) -> UInt64 {
@@ -45,7 +45,7 @@ extension RunCommand {
     }
 
     func machineName() throws(CommandError) -> String {
-        guard let name = machine.name else { return "machine-\(getpid())" }
+        guard let name = name else { return "machine-\(getpid())" }
         guard MachineDescription.isName(name) else {
             throw .usage(
                 "--name '\(name)' is no name: use letters, digits, '_', '.' and '-', "
@@ -66,19 +66,19 @@ extension RunCommand {
     }
 
     func consoleSpecification() throws(CommandError) -> ConsoleSpecification {
-        do { return try ConsoleSpecification(messages.console) } catch { throw .usage("--console: \(error)") }
+        do { return try ConsoleSpecification(console) } catch { throw .usage("--console: \(error)") }
     }
 
-    func logLevel() throws(CommandError) -> Logger.Level {
-        guard let text = messages.logLevel else {
-            return switch messages.verbose {
+    func leastLevel() throws(CommandError) -> Logger.Level {
+        guard let text = logLevel else {
+            return switch verbose {
             case 0: .warning
             case 1: .info
             case 2: .debug
             default: .trace
             }
         }
-        guard messages.verbose == 0 else { throw .usage("--verbose and --log-level say the same: give one of them") }
+        guard verbose == 0 else { throw .usage("--verbose and --log-level say the same: give one of them") }
         guard let level = Logger.Level(rawValue: text) else {
             let levels = Logger.Level.allCases.map(\.rawValue)
             throw .usage(

@@ -1,0 +1,70 @@
+import Testing
+
+@testable import CaissonCLI
+
+/// The two ways in which `caisson run` reads its arguments are one.
+@Suite struct RunOptionsTests {
+    private func parsed(_ arguments: [String]) -> RunOptions? {
+        ((try? CaissonCommand.parseAsRoot(["run"] + arguments)) as? RunCommand)?.options
+    }
+
+    static let plain: [[String]] = [
+        [], ["--kernel", "k"], ["--kernel", "k", "--initrd", "a", "--initrd", "b"],
+        ["--append", "--x", "--append", ""],
+        ["--cmdline", "-- y", "--memory", "1G"], ["-m", "1G", "-c", "1"], ["--cpus", "1", "--name", "n"],
+        ["--timeout", "1s", "--no-reboot", "--debug-exit"], ["--console", "none", "-v", "--verbose", "-v"],
+        ["--log-level", "info", "--kernel", "a", "--kernel", "b"], ["--kernel", "", "--name", "ä"],
+    ]
+
+    @Test(arguments: plain) func `plain arguments are understood`(arguments: [String]) throws {
+        let options = try #require(RunOptions(plain: arguments))
+        #expect(options == parsed(arguments))
+    }
+
+    static let others: [[String]] = [
+        ["--kernel=k"], ["-m1G"], ["-vv"], ["--help"], ["-h"], ["--version"], ["--kernel"], ["--kernel", "--initrd"],
+        ["--name", "-n"], ["image"], ["--"], ["-"], ["--nosuch", "x"], ["--kernel", "k", "--"], ["--append"], [""],
+    ]
+
+    @Test(arguments: others) func `all others are left to the parser`(arguments: [String]) {
+        #expect(RunOptions(plain: arguments) == nil)
+    }
+
+    @Test(arguments: 0..<6) func `both read the same`(seed: UInt64) {
+        var random = SeededGenerator(seed: seed)
+        let words = [
+            "--kernel", "--initrd", "--append", "--cmdline", "--memory", "-m", "--cpus", "-c", "--name", "--timeout",
+            "--no-reboot", "--debug-exit", "--console", "--verbose", "-v", "--log-level", "--help", "--version", "-h",
+            "--",
+            "-", "", "x", "a b", "--x=y", "=", "-1", "-\u{301}", "\u{301}", "é", "--kernel=k", "-vv", "-m1G", "\n",
+        ]
+        var understood = 0
+        for _ in 0..<50 {
+            let arguments = (0..<Int.random(in: 0...5, using: &random)).flatMap { _ in
+                // Mostly an option with a value.
+                Bool.random(using: &random)
+                    ? [words[Int.random(in: 0..<words.count, using: &random)]]
+                    : [words[Int.random(in: 0..<10, using: &random)], words[Int.random(in: 20..<30, using: &random)]]
+            }
+            guard let options = RunOptions(plain: arguments) else { continue }
+            understood += 1
+            #expect(options == parsed(arguments), "\(arguments)")
+        }
+        #expect(understood > 5)
+    }
+}
+
+/// SplitMix64.
+private struct SeededGenerator: RandomNumberGenerator {
+    private var state: UInt64
+
+    init(seed: UInt64) { state = seed }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9e37_79b9_7f4a_7c15
+        var value = state
+        value = (value ^ (value >> 30)) &* 0xbf58_476d_1ce4_e5b9
+        value = (value ^ (value >> 27)) &* 0x94d0_49bb_1331_11eb
+        return value ^ (value >> 31)
+    }
+}
