@@ -10,6 +10,9 @@ package enum HostProcess {
         return unsafe String(cString: value)
     }
 
+    package static var userID: UInt32 { geteuid() }
+    package static var groupID: UInt32 { getegid() }
+
     /// The path of the file that this process executes; nil where /proc does not tell.
     package static var executablePath: String? {
         let path = unsafe [UInt8](unsafeUninitializedCapacity: Int(PATH_MAX)) { buffer, count in
