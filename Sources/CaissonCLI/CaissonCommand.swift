@@ -7,13 +7,13 @@ struct CaissonCommand: ParsableCommand {
         commandName: "caisson",
         abstract: "Boots Linux guests in virtual machines of their own, on KVM.",
         version: "caisson \(Version.current)",
-        subcommands: [RunCommand.self, CompletionsCommand.self])
+        subcommands: [RunCommand.self, DoctorCommand.self, CompletionsCommand.self])
 
     /// What the help of each command says after its options.
     static var furtherHelp: [(command: any ParsableCommand.Type, text: String)] {
         [
             (CaissonCommand.self, help), (RunCommand.self, RunCommand.help),
-            (CompletionsCommand.self, CompletionsCommand.help),
+            (DoctorCommand.self, DoctorCommand.help), (CompletionsCommand.self, CompletionsCommand.help),
         ]
     }
 
@@ -21,6 +21,7 @@ struct CaissonCommand: ParsableCommand {
         EXAMPLES:
           caisson run                        a shell in the default guest
           caisson run --kernel vmlinux       a kernel of your own
+          caisson doctor                     whether machines can run on this host
 
         EXIT STATUS:
           0 success, 1 failure, 2 wrong usage; `caisson run` has more.

@@ -6,6 +6,12 @@ enum CommandError: Error, Equatable {
     case usage(String)
     /// They do, and it did not work.
     case failure(String)
+
+    var message: String {
+        switch self {
+        case .usage(let message), .failure(let message): message
+        }
+    }
 }
 
 /// How the process ends when a command throws. That is the way which help takes, too.

@@ -6,7 +6,7 @@ import SystemPackage
 struct MachineProgram {
     let path: String
     /// What to do where it cannot be started.
-    private let advice: String
+    let advice: String
 
     /// $CAISSON_VMM, or `caisson-vmm` beside this program.
     static func locate() throws(CommandError) -> MachineProgram {
