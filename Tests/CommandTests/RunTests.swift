@@ -135,6 +135,16 @@ import Testing
         #expect(screen.text.contains("\nappend=\n"))
     }
 
+    @Test func `no file takes the place of a closed stream`() throws {
+        let command = try Command()
+        let kernel = command.folder.file("k")
+        let child = Child.run(
+            command.program, ["run", "--kernel", kernel], environment: command.environment, isInputClosed: true)
+        let (description, files) = try told(child)
+        #expect(description.kernel.descriptor > 2)
+        #expect(files == [kernel])
+    }
+
     @Test func `the process stays the same`() throws {
         let command = try Command(machineProgram: "#!/bin/sh\necho \"$$ $1\"\n")
         let child = command.run("run", "--kernel", command.folder.file("k"))

@@ -78,7 +78,7 @@ import Testing
         let child = Child.run(command.program, arguments, environment: command.environment)
         #expect(child.status == 0)
         #expect(child.errors.isEmpty)
-        for word in ["USAGE: caisson", "\n  run ", "\n  completions ", "EXAMPLES:", "EXIT STATUS:"] {
+        for word in ["USAGE: caisson", "\n  run ", "\n  doctor ", "\n  completions ", "EXAMPLES:", "EXIT STATUS:"] {
             #expect(child.output.contains(word))
         }
     }
@@ -96,6 +96,14 @@ import Testing
         ] {
             #expect(child.output.contains(word), "\(word)")
         }
+        #expect(child.output.split(separator: "\n").allSatisfy { $0.count <= 80 })
+    }
+
+    @Test(arguments: ["doctor", "completions"]) func `other commands have help`(name: String) throws {
+        let child = try Command().run(name, "--help")
+        #expect(child.status == 0)
+        #expect(child.output.contains("USAGE: caisson \(name) "))
+        #expect(child.output.contains(name == "doctor" ? "EXIT STATUS:" : "EXAMPLES:"))
         #expect(child.output.split(separator: "\n").allSatisfy { $0.count <= 80 })
     }
 

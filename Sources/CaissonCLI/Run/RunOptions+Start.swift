@@ -7,6 +7,7 @@ import SystemPackage
 extension RunOptions {
     /// Opens what the machine needs and becomes its process.
     func start() throws(CommandError) {
+        HostProcess.openStandardStreams()
         let description = try describe()
         let program = try MachineProgram.locate()
         if description.logLevel <= .debug {

@@ -25,6 +25,15 @@ package enum HostProcess {
         return path.isEmpty ? nil : String(decoding: path, as: UTF8.self)
     }
 
+    /// Connects those of standard input, output and error that are closed to /dev/null. Otherwise the next files to be
+    /// opened would take their places.
+    package static func openStandardStreams() {
+        for descriptor: Int32 in 0...2 where fcntl(descriptor, F_GETFD) < 0 {
+            // SAFETY: the path is a literal. The lowest free number is this one.
+            _ = unsafe open("/dev/null", O_RDWR | O_NOCTTY)
+        }
+    }
+
     /// Becomes the program at `path`, which inherits the environment and every descriptor that exec does not close. Returns
     /// only if that failed.
     package static func become(_ path: String, arguments: [String]) -> HostError {

@@ -11,8 +11,10 @@ struct Child {
     /// - Parameters:
     ///   - environment: all of the child's environment.
     ///   - output: a descriptor for its standard output, which is collected otherwise.
+    ///   - isInputClosed: whether it has no standard input, in place of an empty one.
     static func run(
-        _ program: String, _ arguments: [String], environment: [String: String] = [:], output: Int32? = nil
+        _ program: String, _ arguments: [String], environment: [String: String] = [:], output: Int32? = nil,
+        isInputClosed: Bool = false
     ) -> Child {
         let streams = [scratchFile(), scratchFile()]
         defer { for stream in streams { close(stream) } }
@@ -20,6 +22,7 @@ struct Child {
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
         posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
+        if isInputClosed { posix_spawn_file_actions_addclose(&actions, 0) }
         posix_spawn_file_actions_adddup2(&actions, output ?? streams[0], 1)
         posix_spawn_file_actions_adddup2(&actions, streams[1], 2)
 
