@@ -5,7 +5,7 @@ import KVM
 public import Logging
 import Synchronization
 
-/// A virtual machine: started, paused, resumed and stopped from any thread or task.
+/// A virtual machine: started, paused, resumed and stopped from any thread or task. It stops when nobody holds it.
 ///
 ///     let machine = try VirtualMachine(configuration: configuration)
 ///     try await machine.start()
@@ -66,6 +66,12 @@ public final class VirtualMachine: Sendable {
         try configuration.validate()
         self.configuration = configuration
         self.logger = logger
+    }
+
+    /// A machine that nobody holds any more stops.
+    deinit {
+        guard let parts = parts.withLock({ exchange(&$0, with: nil) }) else { return }
+        control.async { Self.close(parts) }
     }
 
     // MARK: State
@@ -237,7 +243,7 @@ public final class VirtualMachine: Sendable {
     private func instanceEnded(_ end: MachineEnd) {
         let isUp = status.withLock { $0.state == .running || $0.state == .paused }
         guard end != .stopped, isUp, let instance = parts.withLock({ $0?.instance }) else { return }
-        logger.info("the guest ended: \(end)")
+        logger.debug("the guest ended: \(end)")
         instance.end()
         switch end {
         case .powerOff: finish(.success(.guestPoweredOff))
@@ -272,7 +278,10 @@ public final class VirtualMachine: Sendable {
     }
 
     private func close() {
-        guard let parts = parts.withLock({ exchange(&$0, with: nil) }) else { return }
+        if let parts = parts.withLock({ exchange(&$0, with: nil) }) { Self.close(parts) }
+    }
+
+    private static func close(_ parts: Parts) {
         parts.instance?.end()
         parts.console?.close()
         parts.loop.stop()

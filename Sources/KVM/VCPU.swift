@@ -63,7 +63,7 @@ import GuestMemory
     }
 
     /// Lets the kernel finish the access that the last exit was for, without running the guest on: its registers are then
-    /// those behind the instruction.
+    /// those behind the instruction. Forgets the kicks so far.
     /// - Throws: `requestFailed`.
     package func completeExit() throws(KVMError) {
         // SAFETY: the byte lies in the shared area.
@@ -171,7 +171,7 @@ import GuestMemory
     // MARK: General registers
 
     /// Keeps the registers in the shared area from now on, where looking at them costs no system call but every exit
-    /// stores them. Without effect where KVM cannot.
+    /// stores them. Without effect where KVM cannot. Forgets the kicks so far.
     /// - Throws: `requestFailed`.
     package mutating func synchronizeRegisters() throws(KVMError) {
         guard canSynchronize, !isSynchronized else { return }

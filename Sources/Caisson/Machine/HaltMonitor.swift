@@ -4,10 +4,10 @@ import Synchronization
 /// Finds a guest that has ended by halting all of its processors with interrupts off, as Linux does without a way to switch
 /// off: KVM would wait with it for ever.
 ///
-/// Four times a second it looks at the CPU time that the vCPUs' threads used. A vCPU that used none since is asked to look
+/// Ten times a second it looks at the CPU time that the vCPUs' threads used. A vCPU that used none since is asked to look
 /// at its own state once; a guest that is idle, or busy, is left alone.
 final class HaltMonitor: Sendable {
-    private static let interval: UInt64 = 250_000_000
+    private static let interval: UInt64 = 100_000_000
 
     private struct Watched {
         var cpuTime: UInt64?
@@ -48,10 +48,10 @@ final class HaltMonitor: Sendable {
             var halted = 0
             for (index, thread) in threads.enumerated() {
                 let cpuTime = thread.cpuTime
-                if cpuTime == nil || cpuTime != state.watched[index].cpuTime {
-                    state.watched[index] = Watched(cpuTime: cpuTime)
-                } else if thread.wasHalted {
+                if thread.wasHalted {
                     halted += 1
+                } else if cpuTime == nil || cpuTime != state.watched[index].cpuTime {
+                    state.watched[index] = Watched(cpuTime: cpuTime)
                 } else if !state.watched[index].isInspected {
                     state.watched[index].isInspected = true
                     thread.order(.inspect)

@@ -107,6 +107,8 @@ final class VCPUThread: Sendable {
                 try ProcessorState.initialize(vcpu)
                 try ProcessorState.start(vcpu, at: state)
             }
+            // A kick during the preparations is forgotten with them: what it was for is not.
+            guard try onHost({ () throws(KVMError) in try carryOut(vcpu) }) else { return }
             if let end = try run.loop(vcpu, &repair, interrupted: { cpu throws(KVMError) in try carryOut(cpu) }) {
                 run.ending.end(end)
             }

@@ -1,0 +1,116 @@
+import CLinux
+import Caisson
+import Testing
+
+/// Boots Linux and works in its shell.
+@Suite(.serialized, .needsKVM, .needsDefaultGuest, .timeLimit(.minutes(5)))
+struct LinuxTests {
+    private static let prompt = "# "
+
+    /// A guest at its shell's prompt.
+    private func boot(
+        _ words: String = "", change: (inout VirtualMachineConfiguration) -> Void = { _ in }
+    ) async throws -> TestMachine {
+        let guest = try TestMachine(try DefaultGuest.loader(words)) {
+            $0.memorySize = 128 << 20
+            change(&$0)
+        }
+        try await guest.machine.start()
+        try await guest.expect(Self.prompt)
+        return guest
+    }
+
+    /// Runs a command and returns what it wrote.
+    private func run(_ command: String, in guest: TestMachine) async throws -> String {
+        // The command is echoed with its quotes, so its end is told from the answer's.
+        try guest.send("\(command); echo do''ne\n")
+        try await guest.expect("do''ne\r\n")
+        let answer = try await guest.expect("done\r\n")
+        try await guest.expect(Self.prompt)
+        return answer.replacing("\r\n", with: "\n")
+    }
+
+    @Test func userSpaceWorks() async throws {
+        let guest = try await boot()
+
+        // Programs, pipelines, subshells, files.
+        #expect(try await run("uname -s", in: guest) == "Linux\n")
+        #expect(try await run("seq 1 100 | grep 7 | wc -l", in: guest) == "19\n")
+        #expect(try await run("(echo b; echo a) | sort | tr -d '\\n'; echo", in: guest) == "ab\n")
+        #expect(try await run("for i in 1 2 3; do echo $i > /tmp/$i; done; cat /tmp/[123]", in: guest) == "1\n2\n3\n")
+        #expect(
+            try await run("head -c 100000 /dev/zero | md5sum", in: guest).hasPrefix("0019d23bef56a136a1891211d7007f6f"))
+        #expect(try await run("false || echo $?", in: guest) == "1\n")
+
+        // Signals, background jobs, timers.
+        #expect(try await run("sleep 100 & kill -9 $!; wait $!; echo $?", in: guest).contains("137"))
+        #expect(try await run("trap 'echo caught' USR1; kill -USR1 $$; trap - USR1", in: guest) == "caught\n")
+        #expect(try await run("timeout 1 sleep 100; echo $?", in: guest).contains("143"))
+        try guest.send("sleep 100\n")
+        try await guest.expect("sleep 100\r\n")
+        // The shell gives the terminal to the command first.
+        try await Task.sleep(for: .seconds(2))
+        try guest.send("\u{3}")
+        try await guest.expect(Self.prompt)
+
+        // Time: of day, and passing.
+        let before = Int(time(nil))
+        let told = Int(try await run("date +%s", in: guest).split(separator: "\n")[0]) ?? 0
+        #expect(told >= before - 1 && told <= Int(time(nil)) + 1)
+        let slept = try await run("a=$(date +%s); sleep 2; b=$(date +%s); echo $((b - a))", in: guest)
+        #expect(["2\n", "3\n"].contains(slept))
+
+        // Memory and devices are what the machine has.
+        let memory = Int(
+            try await run("awk '/MemTotal/ { print $2 }' /proc/meminfo", in: guest).split(separator: "\n")[0])
+        #expect(try #require(memory) > 100_000 && memory ?? 0 <= 131_072)
+        #expect(try await run("nproc", in: guest) == "1\n")
+        #expect(try await run("cat /proc/interrupts", in: guest).contains("ttyS0"))
+
+        // What is sent at once arrives whole.
+        let lines = (0..<100).map { "line \($0) \(String(repeating: "x", count: 60))" }
+        try guest.send("cat > /tmp/pasted\n")
+        try await guest.expect("pasted\r\n")
+        try await Task.sleep(for: .seconds(2))
+        try guest.send(lines.joined(separator: "\n") + "\n\u{4}")
+        try await guest.expect(lines[99] + "\r\n")
+        try await guest.expect(Self.prompt)
+        #expect(
+            try await run("wc -l < /tmp/pasted; sort -u /tmp/pasted | wc -l; tail -n 1 /tmp/pasted", in: guest)
+                == "100\n100\n\(lines[99])\n")
+
+        // A pause is nothing to the guest.
+        try guest.send("echo before; sleep 1; echo after''wards\n")
+        try await guest.expect("before\r\n")
+        try await guest.machine.pause()
+        try await Task.sleep(for: .seconds(1))
+        try await guest.machine.resume()
+        try await guest.expect("afterwards\r\n")
+        try await guest.expect(Self.prompt)
+
+        try guest.send("poweroff\n")
+        #expect(try await guest.machine.waitUntilStopped() == .guestPoweredOff)
+    }
+
+    @Test func aPanicIsACrash() async throws {
+        let guest = try await boot()
+        try guest.send("echo c > /proc/sysrq-trigger\n")
+        #expect(try await guest.machine.waitUntilStopped() == .guestCrashed(.panic))
+        #expect(guest.output.contains("Kernel panic"))
+    }
+
+    @Test func aRebootStartsAgain() async throws {
+        let guest = try await boot { $0.restartsOnReset = true }
+        try guest.send("touch /tmp/mark; reboot\n")
+        try await guest.expect("reboot: Restarting system")
+        try await guest.expect(Self.prompt)
+        #expect(try await run("ls /tmp | wc -l", in: guest) == "0\n")
+        try await guest.machine.stop()
+    }
+
+    @Test func theEndOfTheShellIsTheEnd() async throws {
+        let guest = try await boot()
+        try guest.send("exit\n")
+        #expect(try await guest.machine.waitUntilStopped() == .guestPoweredOff)
+    }
+}
