@@ -126,3 +126,5 @@ int caisson_accept(int listener)
     int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     return fd < 0 ? -errno : fd;
 }
+
+int caisson_is_open(int fd) { return fcntl(fd, F_GETFD) >= 0; }

@@ -72,19 +72,24 @@ static void chain(int signal, siginfo_t *information, void *state, uint64_t rip)
     }
 }
 
-static void on_fault(int signal, siginfo_t *information, void *state)
+int caisson_native_takes_fault(const void *information, void *state)
 {
     struct caisson_native *engine = running;
     greg_t *registers = ((ucontext_t *)state)->uc_mcontext.gregs;
     uint64_t rip = (uint64_t)registers[REG_RIP];
-    if (!engine || rip < (uint64_t)engine->base || rip >= (uint64_t)engine->base + PAGE || information->si_code <= 0) {
-        chain(signal, information, state, rip);
-        return;
-    }
+    if (!engine || rip < (uint64_t)engine->base || rip >= (uint64_t)engine->base + PAGE || ((const siginfo_t *)information)->si_code <= 0)
+        return 0;
     engine->fault.vector = (uint32_t)registers[REG_TRAPNO];
     engine->fault.error_code = (uint32_t)registers[REG_ERR];
     engine->fault.address = (uint64_t)registers[REG_CR2];
     registers[REG_RIP] = (greg_t)(engine->base + (caisson_template_fault - caisson_template));
+    return 1;
+}
+
+static void on_fault(int signal, siginfo_t *information, void *state)
+{
+    if (!caisson_native_takes_fault(information, state))
+        chain(signal, information, state, (uint64_t)((ucontext_t *)state)->uc_mcontext.gregs[REG_RIP]);
 }
 
 // Others install handlers as well, at any time: each run looks again.
@@ -293,6 +298,7 @@ int caisson_compare_exchange_16(void *p, uint64_t expected[2], const uint64_t de
 
 #else
 
+int caisson_native_takes_fault(const void *information, void *state) { return 0; }
 int caisson_native_create(struct caisson_native **engine) { return -ENOSYS; }
 void caisson_native_destroy(struct caisson_native *engine) {}
 uint64_t *caisson_native_registers(struct caisson_native *engine) { return NULL; }

@@ -1,4 +1,5 @@
 #define _GNU_SOURCE
+#include "caisson_native.h"
 #include "caisson_terminal.h"
 
 #include <errno.h>
@@ -67,6 +68,13 @@ static void on_end(int number)
     errno = saved;
 }
 
+// An instruction of a guest's may fault on a thread of this process and hurt nobody, whichever handler came last.
+static void on_crash(int number, siginfo_t *information, void *state)
+{
+    if (!caisson_native_takes_fault(information, state))
+        on_end(number);
+}
+
 static void on_stop(int number)
 {
     int saved = errno;
@@ -93,23 +101,33 @@ static void on_continue(int number)
     errno = saved;
 }
 
-static void install(int number, void (*handler)(int), int replaces_handler)
+static void install_action(int number, struct sigaction action)
 {
-    struct sigaction action;
-    if (sigaction(number, NULL, &previous[number]) < 0 || previous[number].sa_handler == SIG_IGN)
-        return;
-    if (!replaces_handler && previous[number].sa_handler != SIG_DFL)
-        return;
-    memset(&action, 0, sizeof action);
-    action.sa_handler = handler;
-    action.sa_flags = SA_ONSTACK | SA_RESTART;
+    action.sa_flags |= SA_ONSTACK | SA_RESTART;
     installed[number] = sigaction(number, &action, NULL) == 0;
 }
 
-static void uninstall(int number, void (*handler)(int))
+static void install_on_crash(int number)
+{
+    struct sigaction action = { .sa_sigaction = on_crash, .sa_flags = SA_SIGINFO };
+    if (sigaction(number, NULL, &previous[number]) == 0 && previous[number].sa_handler != SIG_IGN)
+        install_action(number, action);
+}
+
+// Whoever handles the signal already decides what it means.
+static void install(int number, void (*handler)(int))
+{
+    struct sigaction action = { .sa_handler = handler };
+    if (sigaction(number, NULL, &previous[number]) == 0 && previous[number].sa_handler == SIG_DFL)
+        install_action(number, action);
+}
+
+static void uninstall(int number)
 {
     struct sigaction now;
-    if (installed[number] && sigaction(number, NULL, &now) == 0 && now.sa_handler == handler)
+    if (installed[number] && sigaction(number, NULL, &now) == 0 &&
+        (now.sa_sigaction == on_crash || now.sa_handler == on_end || now.sa_handler == on_stop ||
+         now.sa_handler == on_continue))
         sigaction(number, &previous[number], NULL);
     installed[number] = 0;
 }
@@ -132,11 +150,11 @@ int caisson_terminal_enter_raw(int fd)
         registered = 1;
     }
     for (size_t i = 0; i < COUNT(crashes); i++)
-        install(crashes[i], on_end, 1);
+        install_on_crash(crashes[i]);
     for (size_t i = 0; i < COUNT(endings); i++)
-        install(endings[i], on_end, 0);
-    install(SIGTSTP, on_stop, 0);
-    install(SIGCONT, on_continue, 0);
+        install(endings[i], on_end);
+    install(SIGTSTP, on_stop);
+    install(SIGCONT, on_continue);
 
     wanted = applied = 1;
     // A background job stops here until it is brought to the front, as any program that takes the terminal does.
@@ -156,11 +174,11 @@ int caisson_terminal_leave_raw(void)
     int result = applied ? apply(&original) : 0;
     wanted = applied = 0;
     for (size_t i = 0; i < COUNT(crashes); i++)
-        uninstall(crashes[i], on_end);
+        uninstall(crashes[i]);
     for (size_t i = 0; i < COUNT(endings); i++)
-        uninstall(endings[i], on_end);
-    uninstall(SIGTSTP, on_stop);
-    uninstall(SIGCONT, on_continue);
+        uninstall(endings[i]);
+    uninstall(SIGTSTP);
+    uninstall(SIGCONT);
     return result;
 }
 

@@ -38,6 +38,9 @@ int caisson_poll(int fd, short events, int timeout_milliseconds);
 // A second descriptor of the same open file, closed by exec, or the negative errno.
 int caisson_duplicate(int fd);
 
+// Whether the descriptor is open.
+int caisson_is_open(int fd);
+
 // Unix stream sockets, non-blocking and closed by exec: one that listens at `path` with access for its owner alone, one
 // connected to `path`, and the next client of one that listens. Each returns the descriptor or the negative errno;
 // -ENAMETOOLONG for a path of more than 107 bytes.

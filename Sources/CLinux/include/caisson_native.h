@@ -58,3 +58,7 @@ void caisson_native_end(struct caisson_native *engine);
 // window. Any fault is caught.
 int caisson_native_execute(struct caisson_native *engine, const uint8_t *code, size_t length, uint64_t components,
                            struct caisson_native_fault *fault);
+
+// For whoever installs a handler for a fault's signal, with the handler's siginfo_t and context: whether the fault is an
+// engine's instruction's, which goes on when the handler returns.
+int caisson_native_takes_fault(const void *information, void *state);

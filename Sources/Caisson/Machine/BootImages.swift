@@ -44,16 +44,14 @@ final class BootImages: Sendable {
                 throw VirtualMachineError(.cannotBoot, "cannot open the \(what) \(name): \(error)")
             }
         }
-        var status = stat()
-        // SAFETY: the structure is written during the call.
-        guard unsafe fstat(descriptor, &status) == 0 else {
-            throw VirtualMachineError(.cannotBoot, "the descriptor of the \(what) \(name) is not open")
+        let status: Stat
+        do { status = try FileDescriptor(rawValue: descriptor).stat() } catch {
+            throw VirtualMachineError(.cannotBoot, "cannot examine the \(what) \(name): \(error)")
         }
-        let type = status.st_mode & UInt32(S_IFMT)
-        guard type == UInt32(S_IFREG) else {
-            let kind = type == UInt32(S_IFDIR) ? "a directory" : "no regular file"
+        guard status.type == .regular else {
+            let kind = status.type == .directory ? "a directory" : "no regular file"
             throw VirtualMachineError(.cannotBoot, "the \(what) \(name) is \(kind)")
         }
-        return FileBootImage(descriptor: descriptor, size: UInt64(status.st_size), name: name)
+        return FileBootImage(descriptor: descriptor, size: UInt64(status.size), name: name)
     }
 }

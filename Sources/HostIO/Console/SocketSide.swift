@@ -13,8 +13,8 @@ final class SocketSide: ConsoleSide {
     private let identity: Identity?
 
     private struct Identity: Equatable {
-        let device: UInt
-        let inode: UInt
+        let device: DeviceID
+        let inode: Inode
     }
 
     /// Listens at `path`. A socket that nobody listens at any more is replaced.
@@ -78,9 +78,9 @@ final class SocketSide: ConsoleSide {
 
     /// What tells the socket at `path` from another; `nil` for what is no socket.
     private static func identity(_ path: String) -> Identity? {
-        var status = stat()
-        // SAFETY: the kernel fills in `status`.
-        guard unsafe lstat(path, &status) == 0, Int32(status.st_mode) & S_IFMT == S_IFSOCK else { return nil }
-        return Identity(device: status.st_dev, inode: status.st_ino)
+        guard let status = try? FilePath(path).stat(followTargetSymlink: false), status.type == .socket else {
+            return nil
+        }
+        return Identity(device: status.deviceID, inode: status.inode)
     }
 }

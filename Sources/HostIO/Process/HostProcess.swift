@@ -1,4 +1,4 @@
-import Glibc
+import CLinux
 import SystemPackage
 
 /// This process, as the kernel knows it.
@@ -28,9 +28,9 @@ package enum HostProcess {
     /// Connects those of standard input, output and error that are closed to /dev/null. Otherwise the next files to be
     /// opened would take their places.
     package static func openStandardStreams() {
-        for descriptor: Int32 in 0...2 where fcntl(descriptor, F_GETFD) < 0 {
-            // SAFETY: the path is a literal. The lowest free number is this one.
-            _ = unsafe open("/dev/null", O_RDWR | O_NOCTTY)
+        for descriptor: Int32 in 0...2 where caisson_is_open(descriptor) == 0 {
+            // The lowest free number is this one.
+            _ = try? FileDescriptor.open(FilePath("/dev/null"), .readWrite)
         }
     }
 

@@ -43,14 +43,15 @@ struct HostStream: ~Copyable {
 
     /// A stream over a descriptor that was inherited and is shared with other processes, whose flags stay as they are.
     init(inherited raw: Int32, _ direction: Direction) throws(HostError) {
-        var status = stat()
-        // SAFETY: the kernel fills in `status`.
-        guard unsafe fstat(raw, &status) == 0 else { throw HostError("use", "descriptor \(raw)", .current) }
+        let type: FileType
+        do { type = try FileDescriptor(rawValue: raw).stat().type } catch {
+            throw HostError("use", "descriptor \(raw)", error)
+        }
         let isTerminal = isatty(raw) == 1
-        switch Int32(status.st_mode) & S_IFMT {
-        case S_IFSOCK: try self.init(duplicating: raw, .socket)
-        case S_IFIFO: try self.init(reopening: raw, direction, promise: Self.pipeBuffer)
-        case S_IFCHR where isTerminal: try self.init(reopening: raw, direction, promise: 1)
+        switch type {
+        case .socket: try self.init(duplicating: raw, .socket)
+        case .fifo: try self.init(reopening: raw, direction, promise: Self.pipeBuffer)
+        case .characterSpecial where isTerminal: try self.init(reopening: raw, direction, promise: 1)
         default: try self.init(duplicating: raw, .immediate)
         }
     }
