@@ -58,20 +58,28 @@ public final class VirtualMachine: Sendable {
     private let control = DispatchQueue(label: "caisson.control")
 
     /// A machine that is stopped.
-    /// - Parameter logger: hears what the machine meets, most of it at the level `debug`.
+    /// - Parameters:
+    ///   - configuration: what the machine is made of.
+    ///   - logger: hears what the machine meets; nil takes one that tells warnings and errors.
     /// - Throws: `invalidConfiguration`.
     public init(
-        configuration: VirtualMachineConfiguration, logger: Logger = Logger(label: "caisson")
+        configuration: VirtualMachineConfiguration, logger: Logger? = nil
     ) throws(VirtualMachineError) {
         try configuration.validate()
         self.configuration = configuration
-        self.logger = logger
+        self.logger = logger ?? Self.quietLogger
     }
 
     /// A machine that nobody holds any more stops.
     deinit {
         guard let parts = parts.withLock({ exchange(&$0, with: nil) }) else { return }
         control.async { Self.close(parts) }
+    }
+
+    private static var quietLogger: Logger {
+        var logger = Logger(label: "caisson")
+        logger.logLevel = .warning
+        return logger
     }
 
     // MARK: State
@@ -243,7 +251,7 @@ public final class VirtualMachine: Sendable {
     private func instanceEnded(_ end: MachineEnd) {
         let isUp = status.withLock { $0.state == .running || $0.state == .paused }
         guard end != .stopped, isUp, let instance = parts.withLock({ $0?.instance }) else { return }
-        logger.debug("the guest ended: \(end)")
+        logger.info("the guest ended: \(end)")
         instance.end()
         switch end {
         case .powerOff: finish(.success(.guestPoweredOff))

@@ -1,6 +1,7 @@
 import Caisson
 import Dispatch
 import HostIO
+import Logging
 import Synchronization
 
 /// One machine from its start to its end, as the process sees it.
@@ -13,7 +14,8 @@ final class MachineRun: Sendable {
 
     func run() async -> ExitStatus {
         do throws(VirtualMachineError) {
-            let machine = try VirtualMachine(configuration: VirtualMachineConfiguration(description))
+            let machine = try VirtualMachine(
+                configuration: VirtualMachineConfiguration(description), logger: Logger(label: description.name))
             let signals = SignalWatch { [self] number in stop(machine, .signal(number)) }
             try await machine.start()
             // A signal may have come before there was anything to stop.

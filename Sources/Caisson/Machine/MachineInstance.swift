@@ -74,10 +74,10 @@ final class MachineInstance: Sendable {
         for thread in threads { thread.prepare(machine, identity, run) }
         var quirks: HostQuirks = []
         for thread in threads { quirks.formUnion(try thread.probed.take().get()) }
-        if quirks.needRepair { logger.debug("the host's KVM needs repairs: \(quirks.names.joined(separator: ", "))") }
+        if quirks.needRepair { logger.info("the host's KVM needs repairs: \(quirks.names.joined(separator: ", "))") }
         let guest = try load(configuration, images, quirks)
-        logger.debug("\(guest.info)")
-        logger.debug("command line: \(guest.info.commandLine)")
+        logger.info("\(guest.info)")
+        logger.info("command line: \(guest.info.commandLine)")
         for thread in threads { thread.begin(.at(guest.state, quirks)) }
     }
 
