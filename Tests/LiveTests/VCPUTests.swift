@@ -257,6 +257,11 @@ struct VCPUTests {
         vcpu.answerMSRWrite(isAccepted: true)
     }
 
+    @Test func aGuestWithoutKVMsClockCannotBeToldOfAPause() throws {
+        let machine = try BareMachine()
+        #expect(try !machine.makeVCPU().tellPause())
+    }
+
     @Test func aKickEndsARun() throws {
         let machine = try BareMachine()
         // jmp .

@@ -129,6 +129,7 @@ final class VCPUThread: Sendable {
         if orders.contains(.pause) {
             isParked.signal()
             mayGoOn.wait()
+            vcpu.tellPause()
             // The machine may have ended meanwhile.
             return !self.orders.take().contains(.stop)
         }

@@ -166,6 +166,13 @@ extension VCPU {
         try setSpecialRegisters(registers)
     }
 
+    /// Tells a guest that reads the paravirtual clock that it was stopped, so that its watchdogs do not complain. False
+    /// where the guest does not read it.
+    @discardableResult
+    package func tellPause() -> Bool {
+        caisson_ioctl_value(descriptor.rawValue, CAISSON_KVM_KVMCLOCK_CTRL.number, 0) == 0
+    }
+
     // MARK: Local APIC
 
     /// - Throws: `requestFailed`.
