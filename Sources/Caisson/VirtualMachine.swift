@@ -272,7 +272,13 @@ public final class VirtualMachine: Sendable {
 
     private func restart() {
         parts.withLock { $0?.instance = nil }
-        do { try startInstance() } catch { finish(.failure(error)) }
+        do throws(VirtualMachineError) {
+            try startInstance()
+            // A pause may have met the old instance on its way out.
+            status.withLock { $0.state = .running }
+        } catch {
+            finish(.failure(error))
+        }
     }
 
     private func finish(_ outcome: Outcome) {
