@@ -16,9 +16,30 @@ package struct HostReport: Equatable, Sendable {
         package var memorySlots: Int
         /// What it leaves undone, from a trial; nil without one.
         package var quirks: [Quirk]?
+        /// What becomes of instructions that an emulator may not know, where kernel code is emulated.
+        package var instructions: [Instruction] = []
 
         /// Whether guest kernel code is executed by software; nil without a trial.
         package var isSoftware: Bool? { quirks.map { !$0.isEmpty } }
+    }
+
+    /// An instruction of a guest's kernel, and what becomes of it.
+    package struct Instruction: Equatable, Sendable {
+        package enum Outcome: String, Sendable {
+            /// KVM or the processor executes it.
+            case works
+            /// Caisson completes it.
+            case completed
+            /// The guest gets an exception, as if it did not have the instruction.
+            case refused
+            /// KVM does not let a guest switch it on.
+            case notOffered = "not-offered"
+            /// A guest that uses it ends.
+            case missing
+        }
+
+        package var name: String
+        package var outcome: Outcome
     }
 
     /// Something that KVM leaves undone and Caisson does.
@@ -57,7 +78,7 @@ package struct HostReport: Equatable, Sendable {
             let system = try KVMSystem(path: device)
             kvm = KVM(system)
             try system.checkRequiredCapabilities()
-            kvm?.quirks = try Self.tryMachine(on: system)
+            try tryMachine(on: system)
         } catch {
             let access = DeviceAccess(device: device, root: root)
             problem = HostProblem(error, processor: processor, modules: modules, access: access)
@@ -65,7 +86,7 @@ package struct HostReport: Equatable, Sendable {
     }
 
     /// Makes the smallest machine, and runs the probe in it.
-    private static func tryMachine(on system: borrowing KVMSystem) throws(KVMError) -> [Quirk] {
+    private mutating func tryMachine(on system: borrowing KVMSystem) throws(KVMError) {
         guard let memory = try? GuestMemory(size: 1 << 20), let probe = try? HostProbe(memory: memory) else {
             throw .requestFailed(operation: "mapping 1 MiB of guest memory", errno: ENOMEM)
         }
@@ -79,8 +100,25 @@ package struct HostReport: Equatable, Sendable {
             hasDeadlineTimer: system.has(.tscDeadlineTimer))
         try identity.install(on: vcpu, index: 0)
         let quirks = try probe.quirks(of: vcpu)
-        return HostQuirks.all.filter { quirks.contains($0.quirk) }
+        kvm?.quirks = HostQuirks.all.filter { quirks.contains($0.quirk) }
             .map { Quirk(name: $0.name, explanation: $0.explanation) }
+        if quirks.contains(.kernelCodeIsEmulated) {
+            kvm?.instructions = try probe.survey(of: vcpu, quirks: quirks).map(Instruction.init)
+        }
+    }
+}
+
+extension HostReport.Instruction {
+    fileprivate init(_ finding: InstructionFinding) {
+        name = finding.name
+        outcome =
+            switch finding.outcome {
+            case .works: .works
+            case .completed: .completed
+            case .refused: .refused
+            case .notOffered: .notOffered
+            case .missing: .missing
+            }
     }
 }
 

@@ -57,6 +57,13 @@ extension Diagnosis {
             ("software", kvm.isSoftware.map { .bool($0) } ?? .null),
             ("quirks", kvm.quirks.map { .array($0.map { .string($0.name) }) } ?? .null),
             (
+                "instructions",
+                .array(
+                    kvm.instructions.map {
+                        .object([("name", .string($0.name)), ("outcome", .string($0.outcome.rawValue))])
+                    })
+            ),
+            (
                 "limits",
                 .object([
                     ("recommendedProcessors", JSONValue(kvm.recommendedProcessors)),

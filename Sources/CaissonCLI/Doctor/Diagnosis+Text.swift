@@ -57,6 +57,9 @@ extension Diagnosis {
         if let quirks = kvm.quirks, !quirks.isEmpty {
             sections.append(Self.section("What this KVM does differently", quirks.map { ("-", $0.explanation) }))
         }
+        if !kvm.instructions.isEmpty {
+            sections.append(Self.section("Instructions in guest kernels", Self.instructionRows(kvm.instructions)))
+        }
         let states = kvm.capabilities.map { capability in
             (
                 capability.isPresent ? "yes" : capability.isRequired ? "MISSING" : "no",
@@ -66,6 +69,17 @@ extension Diagnosis {
         }
         sections.append(Self.section("Capabilities", states))
         return sections
+    }
+
+    private static func instructionRows(_ all: [HostReport.Instruction]) -> [(String, String)] {
+        let groups: [(HostReport.Instruction.Outcome, String)] = [
+            (.completed, "completed by Caisson"), (.refused, "refused with an exception"),
+            (.notOffered, "not offered to guests"), (.missing, "MISSING: they end a guest"),
+        ]
+        return groups.compactMap { outcome, title in
+            let names = all.filter { $0.outcome == outcome }.map(\.name)
+            return names.isEmpty ? nil : (title, names.joined(separator: ", "))
+        }
     }
 
     private static func kind(of kvm: HostReport.KVM) -> String {

@@ -14,6 +14,7 @@ enum CR4 {
     static let fxsave: UInt64 = 1 << 9
     static let simdExceptions: UInt64 = 1 << 10
     static let fiveLevelPaging: UInt64 = 1 << 12
+    static let segmentBase: UInt64 = 1 << 16
     static let xsave: UInt64 = 1 << 18
     static let supervisorAccessPrevention: UInt64 = 1 << 21
 }

@@ -22,7 +22,7 @@ package protocol ProbeCPU: RepairableCPU, ~Copyable {
 /// Finds a host's quirks by what its KVM does.
 package struct HostProbe: Sendable {
     package let program: ProbeProgram
-    private let memory: GuestMemory
+    let memory: GuestMemory
 
     /// - Parameter base: where the probe's `ProbeProgram.size` bytes of guest RAM are; they are zero afterwards.
     /// - Throws: `notInRAM`.

@@ -127,9 +127,10 @@ package struct ProbeProgram: Equatable, Sendable {
     }
 
     /// Puts code for the supervisor in place, followed by a write to `port`, and returns the state to start it in.
-    /// RBX points at zeroed memory, aligned to 64 bytes.
+    /// RBX points at 1 KiB of zeroed memory, aligned to 64 bytes.
+    /// - Parameter controls: bits to set in CR4.
     package func startSupervisor(
-        _ code: [UInt8], in memory: GuestMemory, _ special: kvm_sregs
+        _ code: [UInt8], controls: UInt64 = 0, in memory: GuestMemory, _ special: kvm_sregs
     ) throws(GuestMemoryError) -> (registers: kvm_regs, special: kvm_sregs) {
         try memory.write(code + [0xe6, UInt8(Self.port), 0xf4], at: GuestAddress(supervisorPage + Self.snippet))
         try memory.fill(GuestAddress(supervisorPage + Self.data), count: 0x400, with: 0)
@@ -138,11 +139,19 @@ package struct ProbeProgram: Equatable, Sendable {
         registers.rsp = supervisorPage + Self.stackTop
         registers.rbx = supervisorPage + Self.data
         registers.rflags = RFLAGS.reserved
-        return (registers, prepared(special))
+        var special = prepared(special)
+        special.cr4 |= controls
+        return (registers, special)
     }
 
     /// RIP behind the write to `port` that ends a supervisor's `code`.
     package func end(ofSupervisor code: [UInt8]) -> UInt64 { supervisorPage + Self.snippet + UInt64(code.count) + 2 }
+
+    /// Where the vCPU is when the common code writes to `port`, and behind that.
+    package var commonEnd: ClosedRange<UInt64> {
+        let end = supervisorPage + Self.common + UInt64(commonCode.count) - 1
+        return end - 2...end
+    }
 
     /// 64-bit mode on the program's tables, with SSE; APIC base and the like stay as they are.
     private func prepared(_ special: kvm_sregs) -> kvm_sregs {
