@@ -68,7 +68,10 @@ struct Handover {
         }
         if let count = loader.processorCount {
             let table = try MPTable(processorCount: count)
-            pieces.append(Piece(address: BootLayout.mpTable.start, bytes: table.bytes))
+            pieces.append(Piece(address: BootLayout.mpTable.start, bytes: table.configuration))
+            for place in [BootLayout.endOfBaseMemory, BootLayout.firmware] {
+                pieces.append(Piece(address: place.start, bytes: table.floatingPointer))
+            }
         }
         self.pieces = pieces
 

@@ -100,12 +100,12 @@ import Testing
         }
         let reserved = BootLayout.structures
         #expect(
-            try placed(0x4_f000, 0x1001)
-                == .overlapsReserved(MemoryRange(0x4_f000, upTo: 0x5_0001), reserved: reserved))
-        #expect(try placed(0x5_0000, 0x4_fc00) == nil)
+            try placed(0x2_f000, 0x1001)
+                == .overlapsReserved(MemoryRange(0x2_f000, upTo: 0x3_0001), reserved: reserved))
+        #expect(try placed(0x3_0000, 0x4_e000) == nil)
         #expect(
-            try placed(0x9_0000, 0x1_0000)
-                == .overlapsReserved(MemoryRange(0x9_0000, upTo: 0xa_0000), reserved: BootLayout.legacyHole))
+            try placed(0x7_0000, 0xe001)
+                == .overlapsReserved(MemoryRange(0x7_0000, upTo: 0x7_e001), reserved: BootLayout.legacyHole))
         #expect(try placed(0x10_0000, 15 << 20) == nil)
         #expect(try placed(0x10_0000, 15 << 20 + 1) == .kernelTooLarge(end: 16 << 20 + 1, memory: 16 << 20))
         #expect(

@@ -13,7 +13,7 @@ import Testing
         loader.memoryIsZeroed = true
         _ = try loader.load(into: memory)
         let map = MemoryMap(of: memory)
-        #expect(try memory.value(UInt8.self, Self.page, 0x1e8) == 5)
+        #expect(try memory.value(UInt8.self, Self.page, 0x1e8) == 3)
         for (index, entry) in map.entries.enumerated() {
             let offset = 0x2d0 + UInt64(index) * 20
             #expect(try memory.value(UInt64.self, Self.page, offset) == entry.range.start)

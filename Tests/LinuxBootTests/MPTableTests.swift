@@ -8,30 +8,26 @@ import Testing
 
     /// The entries by kind, walked as a guest does (Intel MP specification 1.4, table 4-3).
     private func entries(_ table: [UInt8]) throws -> [UInt8: [[UInt8]]] {
-        let count = try #require(table.field(UInt16.self, at: 16 + 34))
-        let length = try #require(table.field(UInt16.self, at: 16 + 4))
+        let count = try #require(table.field(UInt16.self, at: 34))
+        let length = try #require(table.field(UInt16.self, at: 4))
         var result: [UInt8: [[UInt8]]] = [:]
-        var offset = 16 + 44
+        var offset = 44
         for _ in 0..<count {
             let size = table[offset] == 0 ? 20 : 8
             result[table[offset], default: []].append(Array(table[offset..<offset + size]))
             offset += size
         }
-        #expect(offset == 16 + Int(length))
+        #expect(offset == Int(length))
         #expect(offset == table.count)
         return result
     }
 
     @Test(arguments: [1, 2, 64, 254])
     func aGuestFindsProcessorsAndLines(_ count: Int) throws {
-        let table = try MPTable(processorCount: count).bytes
-        #expect(table.has(Array("_MP_".utf8)))
-        #expect(sum(table[0..<16]) == 0)
-        #expect(table.field(UInt32.self, at: 4) == UInt32(BootLayout.mpTable.start) + 16)
-        #expect(table[8] == 1 && table[9] == 4)
-        #expect(table.has(Array("PCMP".utf8), at: 16))
-        #expect(sum(table[16...]) == 0)
-        #expect(table.field(UInt32.self, at: 16 + 36) == 0xfee0_0000)
+        let table = try MPTable(processorCount: count).configuration
+        #expect(table.has(Array("PCMP".utf8)))
+        #expect(sum(table) == 0)
+        #expect(table.field(UInt32.self, at: 36) == 0xfee0_0000)
 
         let entries = try entries(table)
         let processors = try #require(entries[0])
@@ -52,17 +48,33 @@ import Testing
         #expect(throws: BootError(nil, .tooManyProcessors(255, limit: 254))) { try MPTable(processorCount: 255) }
     }
 
-    @Test func itIsWrittenWhereGuestsLook() throws {
+    /// The places and their order are those of Linux's default_find_smp_config and of the specification, 4.
+    private func findFloatingPointer(_ memory: GuestMemory, _ places: [Range<UInt64>]) throws -> UInt64? {
+        for address in places.flatMap({ stride(from: $0.lowerBound, to: $0.upperBound, by: 16) }) {
+            let pointer = try memory.read(16, at: GuestAddress(address))
+            if pointer.has(Array("_MP_".utf8)), pointer[8] == 1, pointer[9] == 4, sum(pointer) == 0 { return address }
+        }
+        return nil
+    }
+
+    @Test(
+        arguments: [
+            [0..<0x400, 0x9_fc00..<0xa_0000, 0xf_0000..<0x10_0000], [0xf_0000..<0x10_0000],
+        ] as [[Range<UInt64>]])
+    func itIsWrittenWhereGuestsLook(_ places: [Range<UInt64>]) throws {
         let memory = try GuestMemory(size: 16 << 20)
         var loader = BootLoader(kernel: ELFKernelTests.kernel().image())
         _ = try loader.load(into: memory)
-        #expect(try memory.value(UInt32.self, BootLayout.mpTable.start) == 0)
+        #expect(try findFloatingPointer(memory, places) == nil)
         loader.processorCount = 3
         _ = try loader.load(into: memory)
-        let table = try MPTable(processorCount: 3).bytes
-        #expect(try memory.read(table.count, at: 0xf_0000) == table)
+        let pointer = try #require(try findFloatingPointer(memory, places))
+        #expect(!MemoryMap(of: memory).entries.contains { $0.range.contains(pointer) })
+        let table = UInt64(try memory.value(UInt32.self, pointer, 4))
+        let expected = try MPTable(processorCount: 3).configuration
+        #expect(try memory.read(expected.count, at: GuestAddress(table)) == expected)
         loader.processorCount = nil
         _ = try loader.load(into: memory)
-        #expect(try memory.value(UInt32.self, BootLayout.mpTable.start) == 0)
+        #expect(try findFloatingPointer(memory, places) == nil)
     }
 }

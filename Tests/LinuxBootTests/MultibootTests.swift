@@ -36,7 +36,7 @@ import Testing
         let guest = try loader.load(into: memory)
         let info = guest.state.rbx
         #expect(try memory.value(UInt32.self, info, 0) == 0b10_0100_1101)
-        #expect(try memory.value(UInt32.self, info, 4) == 639)
+        #expect(try memory.value(UInt32.self, info, 4) == 504)
         #expect(try memory.value(UInt32.self, info, 8) == 63 << 10)
         #expect(try memory.string(at: UInt64(memory.value(UInt32.self, info, 16))) == "hobby.bin a b")
         #expect(try memory.string(at: UInt64(memory.value(UInt32.self, info, 64))) == "Caisson")
@@ -65,7 +65,7 @@ import Testing
             }
             entry += UInt64(try memory.value(UInt32.self, entry)) + 4
         }
-        #expect(ranges == [MemoryRange(0, upTo: 0x9_fc00), MemoryRange(0x10_0000, upTo: 64 << 20)])
+        #expect(ranges == [MemoryRange(0x1000, upTo: 0x7_e000), MemoryRange(0x10_0000, upTo: 64 << 20)])
     }
 
     @Test func withoutWordsTheCommandLineIsTheName() throws {

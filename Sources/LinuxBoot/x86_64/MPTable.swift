@@ -1,10 +1,9 @@
 /// Tells a guest without ACPI of its processors and interrupt lines (Intel MultiProcessor Specification 1.4,
-/// chapter 4): a floating pointer, which guests look for in the BIOS area, and the configuration table behind it.
+/// chapter 4): a configuration table, and the floating pointer to it that guests look for.
 struct MPTable {
     /// Local APIC ids are one byte; the highest is the broadcast, the one below it the IOAPIC's here.
     static let processorLimit = 254
 
-    private static let floatingPointerSize = 16
     private static let headerSize = 44
     private static let localAPICVersion: UInt8 = 0x14
     private static let ioAPICVersion: UInt8 = 0x11
@@ -26,8 +25,10 @@ struct MPTable {
         static let external: UInt8 = 3
     }
 
-    /// As it lies in `BootLayout.mpTable`.
-    private(set) var bytes: [UInt8] = []
+    /// The configuration table, as it lies in `BootLayout.mpTable`.
+    let configuration: [UInt8]
+    /// 4.1; found at the start of `BootLayout.endOfBaseMemory` and of `BootLayout.firmware`.
+    let floatingPointer = MPTable.makeFloatingPointer()
 
     /// - Parameter processorCount: 1 to `processorLimit`; their APIC ids count from 0, the first boots.
     /// - Throws: `tooManyProcessors`.
@@ -54,14 +55,13 @@ struct MPTable {
         entries += [EntryKind.localInterrupt, InterruptKind.nonMaskable, 0, 0, Self.isaBus, 0, 0xff, 1]
 
         let count = processorCount + 2 + lines.count + 2
-        bytes = Self.floatingPointer() + Self.header(entries: entries, count: UInt16(count)) + entries
-        precondition(bytes.count <= BootLayout.mpTable.count)
+        configuration = Self.header(entries: entries, count: UInt16(count)) + entries
+        precondition(configuration.count <= BootLayout.mpTable.count)
     }
 
-    /// 4.1
-    private static func floatingPointer() -> [UInt8] {
+    private static func makeFloatingPointer() -> [UInt8] {
         var pointer = Array("_MP_".utf8)
-        pointer.append(field: UInt32(BootLayout.mpTable.start) + UInt32(floatingPointerSize))
+        pointer.append(field: UInt32(BootLayout.mpTable.start))
         pointer += [1, 4, 0, 0, 0, 0, 0, 0]  // length in 16 bytes, revision 1.4, checksum, features
         pointer[10] = checksum(of: pointer)
         return pointer

@@ -16,15 +16,13 @@ package struct MemoryMap: Equatable, Sendable {
     /// In order of address; none overlap.
     package let entries: [Entry]
 
-    /// The map of a machine with `memory`: RAM around the PC's legacy hole and the MMIO hole at 3 GiB.
+    /// The map of a machine with `memory`: RAM around the PC's legacy hole and the MMIO hole at 3 GiB. What is not
+    /// in it is no RAM. Page 0 is left out, as every kernel would take it out again.
     /// - Precondition: at least `BootLayout.minimumMemory`.
     package init(of memory: GuestMemory) {
         precondition(memory.size >= BootLayout.minimumMemory)
-        var entries = [
-            Entry(range: MemoryRange(0, upTo: BootLayout.extendedBIOSData.start), kind: .ram),
-            Entry(range: BootLayout.extendedBIOSData, kind: .reserved),
-            Entry(range: BootLayout.firmware, kind: .reserved),
-        ]
+        let low = MemoryRange(BootLayout.biosDataArea.end, upTo: BootLayout.legacyHole.start)
+        var entries = [Entry(range: low, kind: .ram)]
         for region in memory.regions {
             let start = max(region.start.rawValue, BootLayout.legacyHole.end)
             if start < region.end.rawValue {

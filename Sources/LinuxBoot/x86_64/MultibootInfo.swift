@@ -38,7 +38,7 @@ struct MultibootInfo {
     init(map: MemoryMap, commandLine: UInt64, modules: [Module]) throws(BootError) {
         var flags = Flag.memory | Flag.commandLine | Flag.map | Flag.loaderName
         // KiB below and above 1 MiB, the latter up to the first hole.
-        bytes.set(UInt32(BootLayout.extendedBIOSData.start >> 10), at: Offset.memoryLower)
+        bytes.set(UInt32(BootLayout.legacyHole.start >> 10), at: Offset.memoryLower)
         let upper = map.entries.first { $0.kind == .ram && $0.range.start == BootLayout.legacyHole.end }
         bytes.set(UInt32((upper?.range.count ?? 0) >> 10), at: Offset.memoryUpper)
         bytes.set(UInt32(commandLine), at: Offset.commandLine)

@@ -23,7 +23,7 @@ struct ZeroPage {
     }
 
     private static let size = 4096
-    // The table in the page has room for 128 entries of 20 bytes; a MemoryMap has at most 5.
+    // The table in the page has room for 128 entries of 20 bytes; a MemoryMap has at most 3.
     private static let mapEntrySize = 20
     /// "Assigned boot loader ids": 0xFF is one without an id.
     private static let unknownLoader: UInt8 = 0xff
