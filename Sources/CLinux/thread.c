@@ -2,6 +2,7 @@
 #include "caisson_thread.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <time.h>
@@ -85,12 +86,36 @@ int caisson_kick_self_after(uint64_t nanoseconds, timer_t *timer)
 
 int caisson_cancel_kick(timer_t timer) { return timer_delete(timer) < 0 ? -errno : 0; }
 
-int caisson_ignore_signal(int number)
+// Signals that came, a byte each. The ends are made before the first handler is installed, and stay.
+static int notes[2] = {-1, -1};
+
+static void note(int number)
 {
-    struct sigaction action, previous;
-    memset(&action, 0, sizeof action);
-    action.sa_handler = SIG_IGN;
-    if (sigaction(number, &action, &previous) < 0)
+    int saved = errno;
+    uint8_t byte = (uint8_t)number;
+    // A full pipe has enough to tell.
+    ssize_t written = write(notes[1], &byte, 1);
+    (void)written;
+    errno = saved;
+}
+
+int caisson_note_signal(int number)
+{
+    struct sigaction previous;
+    if (notes[0] < 0 && pipe2(notes, O_CLOEXEC | O_NONBLOCK) < 0)
         return -errno;
-    return previous.sa_handler == SIG_IGN;
+    if (sigaction(number, NULL, &previous) < 0)
+        return -errno;
+    if (previous.sa_handler == SIG_IGN)
+        return 0;
+    struct sigaction action = {.sa_handler = note, .sa_flags = SA_RESTART};
+    return sigaction(number, &action, NULL) < 0 ? -errno : 0;
+}
+
+int caisson_signal_notes(void) { return notes[0]; }
+
+int caisson_next_signal(void)
+{
+    uint8_t byte;
+    return read(notes[0], &byte, 1) == 1 ? byte : 0;
 }

@@ -2,19 +2,32 @@ import CLinux
 import Dispatch
 
 /// Hears the signals that ask a process to end, for as long as it is kept.
+///
+/// A signal is noted from the first moment on. Dispatch's own sources for signals want them ignored meanwhile, and what
+/// comes before such a source listens is lost.
 struct SignalWatch: ~Copyable {
-    private let sources: [any DispatchSourceSignal]
+    private let source: (any DispatchSourceRead)?
 
     /// Calls `handler` for each SIGINT, SIGTERM and SIGHUP, except for those that the process was started to ignore.
     init(_ handler: @escaping @Sendable (Int32) -> Void) {
-        // A source hears of a signal that does nothing else.
-        sources = [SIGINT, SIGTERM, SIGHUP].filter { caisson_ignore_signal($0) == 0 }.map { number in
-            let source = DispatchSource.makeSignalSource(signal: number)
-            source.setEventHandler { handler(number) }
-            source.activate()
-            return source
+        // Where one cannot be noted it ends the process by itself.
+        for number in [SIGINT, SIGTERM, SIGHUP] { _ = caisson_note_signal(number) }
+        let notes = caisson_signal_notes()
+        guard notes >= 0 else {
+            source = nil
+            return
         }
+        let source = DispatchSource.makeReadSource(fileDescriptor: notes)
+        source.setEventHandler {
+            var number = caisson_next_signal()
+            while number != 0 {
+                handler(number)
+                number = caisson_next_signal()
+            }
+        }
+        source.activate()
+        self.source = source
     }
 
-    deinit { for source in sources { source.cancel() } }
+    deinit { source?.cancel() }
 }

@@ -22,8 +22,11 @@ int caisson_kick(pthread_t thread);
 int caisson_kick_self_after(uint64_t nanoseconds, timer_t *timer);
 int caisson_cancel_kick(timer_t timer);
 
-// Ignores a signal from now on. Returns whether it was ignored before, or the negative errno.
-int caisson_ignore_signal(int number);
+// Has a signal noted from now on in place of what it does, unless it is ignored. Returns 0 or the negative errno. Then
+// there is a descriptor that becomes readable when a signal was noted, and the next such signal, or 0.
+int caisson_note_signal(int number);
+int caisson_signal_notes(void);
+int caisson_next_signal(void);
 
 // CPU time a thread has used, in nanoseconds, or the negative errno.
 int64_t caisson_thread_cpu_time(pthread_t thread);
