@@ -68,15 +68,19 @@ let package = Package(
             swiftSettings: strict),
         .executableTarget(name: "BootLinux", dependencies: ["Caisson", system], swiftSettings: strict),
 
+        .target(
+            name: "TestSupport", dependencies: ["CLinux"], path: "Tests/TestSupport", swiftSettings: testing),
         tests("GuestMemory", ["GuestMemory"]),
         tests("KVM", ["KVM", "GuestMemory", "CLinux"]),
         tests("SoftwareKVM", ["SoftwareKVM", "KVM", "GuestMemory", "CLinux"]),
         tests("Devices", ["Devices"]),
-        tests("HostIO", ["HostIO", "CLinux", system]),
+        tests("HostIO", ["HostIO", "TestSupport", "CLinux", system]),
         tests("LinuxBoot", ["LinuxBoot", "GuestMemory", "CCompression"]),
         tests(
             "Caisson", ["Caisson", "CLinux", "HostIO", "KVM", "SoftwareKVM", "GuestMemory", "Devices", logging, system]),
-        tests("Command", ["CaissonCLI", "Caisson", "HostIO", "CLinux", system]),
-        tests("Live", ["Caisson", "KVM", "SoftwareKVM", "GuestMemory", "Devices", "HostIO", "CLinux", system]),
+        tests("Command", ["CaissonCLI", "Caisson", "HostIO", "TestSupport", "CLinux", system]),
+        tests(
+            "Live",
+            ["Caisson", "KVM", "SoftwareKVM", "GuestMemory", "Devices", "HostIO", "TestSupport", "CLinux", system]),
     ]
 )

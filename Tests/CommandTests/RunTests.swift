@@ -1,6 +1,7 @@
 import Caisson
 import Glibc
 import HostIO
+import TestSupport
 import Testing
 
 @testable import CaissonCLI

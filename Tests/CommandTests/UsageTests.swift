@@ -1,4 +1,5 @@
 import Caisson
+import TestSupport
 import Testing
 
 @testable import CaissonCLI

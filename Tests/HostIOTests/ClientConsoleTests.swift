@@ -1,6 +1,7 @@
 import CLinux
 import Glibc
 import HostIO
+import TestSupport
 import Testing
 
 /// Consoles that clients come to: pseudo-terminals and sockets; and files.

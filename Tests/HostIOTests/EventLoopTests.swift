@@ -1,6 +1,7 @@
 import Glibc
 import HostIO
 import Synchronization
+import TestSupport
 import Testing
 
 /// Counts and remembers from handlers.

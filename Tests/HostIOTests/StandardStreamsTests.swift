@@ -1,6 +1,7 @@
 import CLinux
 import Glibc
 import HostIO
+import TestSupport
 import Testing
 
 /// Consoles on what a process finds as its standard input and output.

@@ -2,6 +2,7 @@ import CLinux
 import Glibc
 import HostIO
 import Synchronization
+import TestSupport
 import Testing
 
 /// A fresh directory that goes with its value.
@@ -27,108 +28,6 @@ final class TemporaryDirectory: Sendable {
         close(descriptor)
         return file
     }
-}
-
-/// A descriptor that closes itself.
-final class Descriptor: Sendable {
-    let raw: Int32
-
-    init(_ raw: Int32) {
-        precondition(raw >= 0, "errno \(errno)")
-        self.raw = raw
-    }
-
-    deinit { close(raw) }
-
-    static func pipe() -> (read: Descriptor, write: Descriptor) {
-        var ends: [Int32] = [-1, -1]
-        precondition(Glibc.pipe(&ends) == 0)
-        for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
-        return (Descriptor(ends[0]), Descriptor(ends[1]))
-    }
-
-    static func opening(_ path: String, _ flags: Int32) -> Descriptor { Descriptor(open(path, flags | O_CLOEXEC)) }
-
-    func send(_ bytes: [UInt8]) {
-        var sent = 0
-        while sent < bytes.count {
-            let count = bytes[sent...].withUnsafeBytes { write(raw, $0.baseAddress, $0.count) }
-            if count > 0 { sent += count } else if errno == EAGAIN { isReady(POLLOUT, 1000) } else { return }
-        }
-    }
-
-    func send(_ text: String) { send(Array(text.utf8)) }
-
-    @discardableResult
-    func isReady(_ events: Int32 = POLLIN, _ milliseconds: Int32 = 0) -> Bool {
-        caisson_poll(raw, Int16(events), milliseconds) & events != 0
-    }
-
-    /// What is there within ten seconds, up to `count` bytes; stops early at the end or an error.
-    func receive(_ count: Int) -> [UInt8] {
-        var bytes: [UInt8] = []
-        var buffer = [UInt8](repeating: 0, count: 65536)
-        while bytes.count < count, caisson_poll(raw, Int16(POLLIN), 10_000) > 0 {
-            let got = read(raw, &buffer, min(buffer.count, count - bytes.count))
-            if got <= 0 { break }
-            bytes += buffer[..<got]
-        }
-        return bytes
-    }
-
-    func receiveText(_ count: Int) -> String { String(decoding: receive(count), as: UTF8.self) }
-
-    /// Up to and with `end`.
-    func receive(until end: String) -> String {
-        var text: [UInt8] = []
-        while !text.ends(with: Array(end.utf8)) {
-            let next = receive(1)
-            if next.isEmpty { break }
-            text += next
-        }
-        return String(decoding: text, as: UTF8.self)
-    }
-}
-
-extension Array where Element: Equatable {
-    func ends(with suffix: [Element]) -> Bool {
-        count >= suffix.count && Array(self[(count - suffix.count)...]) == suffix
-    }
-}
-
-/// A pseudo-terminal with the settings of a terminal that a person types at.
-struct TestTerminal {
-    let master: Descriptor
-    let slave: Descriptor
-    let path: String
-
-    init() {
-        var raw: Int32 = -1
-        var name = [CChar](repeating: 0, count: 128)
-        precondition(caisson_open_pseudoterminal(&raw, &name, name.count) == 0)
-        master = Descriptor(raw)
-        path = String(decoding: name.prefix { $0 != 0 }.map(UInt8.init), as: UTF8.self)
-        slave = .opening(path, O_RDWR | O_NOCTTY)
-        var mode = termios()
-        tcgetattr(slave.raw, &mode)
-        mode.c_lflag |= tcflag_t(ICANON | ECHO | ISIG | IEXTEN)
-        mode.c_iflag |= tcflag_t(ICRNL | IXON)
-        mode.c_oflag |= tcflag_t(OPOST | ONLCR)
-        tcsetattr(slave.raw, TCSANOW, &mode)
-    }
-
-    /// The settings that raw mode changes.
-    static func modes(of descriptor: Int32) -> [tcflag_t] {
-        var mode = termios()
-        tcgetattr(descriptor, &mode)
-        return [mode.c_iflag, mode.c_oflag, mode.c_lflag, mode.c_cflag]
-    }
-
-    var modes: [tcflag_t] { Self.modes(of: slave.raw) }
-
-    static func isRaw(_ descriptor: Int32) -> Bool { modes(of: descriptor)[2] & tcflag_t(ICANON | ECHO | ISIG) == 0 }
-
-    var isRaw: Bool { Self.isRaw(slave.raw) }
 }
 
 /// The guest's side of a console: takes what it has room for.

@@ -1,5 +1,6 @@
 import Glibc
 import HostIO
+import TestSupport
 import Testing
 
 /// Consoles on a terminal. A process has one at most in raw mode, so these run one after another.

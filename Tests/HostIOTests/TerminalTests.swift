@@ -1,6 +1,7 @@
 import CLinux
 import Glibc
 import HostIO
+import TestSupport
 import Testing
 
 /// Raw mode, and every way out of it. A process holds one raw terminal, so each test runs in a process of its own.

@@ -1,26 +1,14 @@
 import CLinux
 import Caisson
 import SystemPackage
+import TestSupport
 import Testing
 
 /// The life of a machine, by guests of a few bytes.
 @Suite(.serialized, .needsKVM, .timeLimit(.minutes(1)))
 struct MachineLifeTests {
-    /// Writes a byte to COM1.
-    private static func print(_ character: Character) -> [UInt8] {
-        // mov dx, 0x3f8; mov al, character; out dx, al
-        [0x66, 0xba, 0xf8, 0x03, 0xb0, character.asciiValue ?? 0, 0xee]
-    }
-
-    private static let spin: [UInt8] = [0xeb, 0xfe]
-
-    private static func write(_ value: UInt8, to port: UInt16) -> [UInt8] {
-        // mov dx, port; mov al, value; out dx, al
-        [0x66, 0xba, UInt8(port & 0xff), UInt8(port >> 8), 0xb0, value, 0xee]
-    }
-
     @Test func protectedModeReachesTheConsole() async throws {
-        let guest = try TestMachine(kernel: TestKernel.multiboot(Self.print("P") + Self.spin))
+        let guest = try TestMachine(kernel: TestKernel.multiboot(GuestCode.print("P") + GuestCode.spin))
         try await guest.machine.start()
         try await guest.expect("P")
         try await guest.machine.stop()
@@ -33,19 +21,14 @@ struct MachineLifeTests {
         let code: [UInt8] = [
             0x48, 0xb8, 0, 0, 0, 0, 0x4c, 0, 0, 0, 0x48, 0xc1, 0xe8, 0x20, 0x66, 0xba, 0xf8, 0x03, 0xee,
         ]
-        let guest = try TestMachine(kernel: TestKernel.long(code + Self.spin))
+        let guest = try TestMachine(kernel: TestKernel.long(code + GuestCode.spin))
         try await guest.machine.start()
         try await guest.expect("L")
         try await guest.machine.stop()
     }
 
     @Test func inputReachesTheGuest() async throws {
-        // Each byte comes back one higher: mov dx, 0x3fd; in al, dx; test al, 1; jz .-5; mov dl, 0xf8; in al, dx;
-        // inc al; out dx, al; jmp
-        let code: [UInt8] = [
-            0x66, 0xba, 0xfd, 0x03, 0xec, 0xa8, 0x01, 0x74, 0xfb, 0xb2, 0xf8, 0xec, 0xfe, 0xc0, 0xee, 0xeb, 0xef,
-        ]
-        let guest = try TestMachine(kernel: TestKernel.multiboot(code))
+        let guest = try TestMachine(kernel: TestKernel.multiboot(GuestCode.echo))
         try await guest.machine.start()
         try guest.send("HAL")
         try await guest.expect("IBM")
@@ -54,14 +37,15 @@ struct MachineLifeTests {
 
     @Test(arguments: [UInt8(0), 1, 0x2a, 0xff])
     func theDebugExitPortEndsTheMachine(value: UInt8) async throws {
-        let guest = try TestMachine(kernel: TestKernel.multiboot(Self.write(value, to: 0xf4) + Self.spin)) {
+        let guest = try TestMachine(kernel: TestKernel.multiboot(GuestCode.write(value, to: 0xf4) + GuestCode.spin)) {
             $0.hasDebugExitPort = true
         }
         #expect(try await guest.run() == .guestExited(status: value &<< 1 | 1))
     }
 
     @Test func withoutADebugExitPortNothingEnds() async throws {
-        let guest = try TestMachine(kernel: TestKernel.multiboot(Self.write(1, to: 0xf4) + Self.print("N") + Self.spin))
+        let guest = try TestMachine(
+            kernel: TestKernel.multiboot(GuestCode.write(1, to: 0xf4) + GuestCode.print("N") + GuestCode.spin))
         try await guest.machine.start()
         try await guest.expect("N")
         try await guest.machine.stop()
@@ -69,13 +53,13 @@ struct MachineLifeTests {
 
     @Test(arguments: [(UInt16(0x64), UInt8(0xfe)), (0x92, 0x01), (0xcf9, 0x06)])
     func everyWayToResetIsHeard(port: UInt16, value: UInt8) async throws {
-        let guest = try TestMachine(kernel: TestKernel.multiboot(Self.write(value, to: port) + Self.spin))
+        let guest = try TestMachine(kernel: TestKernel.multiboot(GuestCode.write(value, to: port) + GuestCode.spin))
         #expect(try await guest.run() == .guestReset)
     }
 
     @Test func aResetStartsTheGuestAgain() async throws {
         let guest = try TestMachine(
-            kernel: TestKernel.multiboot(Self.print("R") + Self.write(0xfe, to: 0x64) + Self.spin)
+            kernel: TestKernel.multiboot(GuestCode.print("R") + GuestCode.write(0xfe, to: 0x64) + GuestCode.spin)
         ) { $0.restartsOnReset = true }
         try await guest.machine.start()
         try await guest.expect("RRRR")
@@ -86,32 +70,32 @@ struct MachineLifeTests {
     @Test func aResetAfterAPanicIsACrash() async throws {
         // mov word [0x472], 0x1234, as Linux does
         let mark: [UInt8] = [0x66, 0xc7, 0x05, 0x72, 0x04, 0, 0, 0x34, 0x12]
-        let guest = try TestMachine(kernel: TestKernel.multiboot(mark + Self.write(0xfe, to: 0x64) + Self.spin)) {
+        let guest = try TestMachine(
+            kernel: TestKernel.multiboot(mark + GuestCode.write(0xfe, to: 0x64) + GuestCode.spin)
+        ) {
             $0.restartsOnReset = true
         }
         #expect(try await guest.run() == .guestCrashed(.panic))
     }
 
     @Test func thePanicNotifierIsHeard() async throws {
-        let guest = try TestMachine(kernel: TestKernel.multiboot(Self.write(1, to: 0x505) + Self.spin))
+        let guest = try TestMachine(kernel: TestKernel.multiboot(GuestCode.write(1, to: 0x505) + GuestCode.spin))
         #expect(try await guest.run() == .guestCrashed(.panic))
     }
 
     @Test func aTripleFaultIsACrash() async throws {
-        // ud2, without an interrupt table
-        let guest = try TestMachine(kernel: TestKernel.multiboot([0x0f, 0x0b])) { $0.restartsOnReset = true }
+        let guest = try TestMachine(kernel: TestKernel.multiboot(GuestCode.tripleFault)) { $0.restartsOnReset = true }
         #expect(try await guest.run() == .guestCrashed(.tripleFault))
     }
 
     @Test func haltingForGoodSwitchesOff() async throws {
-        // cli; hlt
-        let guest = try TestMachine(kernel: TestKernel.multiboot([0xfa, 0xf4]))
+        let guest = try TestMachine(kernel: TestKernel.multiboot(GuestCode.halt))
         #expect(try await guest.run() == .guestPoweredOff)
     }
 
     @Test func aPauseStopsTheGuest() async throws {
         // Prints without end.
-        let code = Self.print(".") + [0xeb, 0xf7]
+        let code = GuestCode.print(".") + [0xeb, 0xf7]
         let guest = try TestMachine(kernel: TestKernel.multiboot(code))
         try await guest.machine.start()
         try await guest.expect("....")
@@ -132,15 +116,15 @@ struct MachineLifeTests {
     }
 
     @Test func aBusyGuestStops() async throws {
-        let guest = try TestMachine(kernel: TestKernel.multiboot(Self.spin))
+        let guest = try TestMachine(kernel: TestKernel.multiboot(GuestCode.spin))
         try await guest.machine.start()
         try await guest.machine.stop()
         #expect(guest.machine.state == .stopped)
     }
 
     @Test func aMachineThatNobodyHoldsStops() async throws {
-        let folder = try TemporaryFolder()
-        let kernel = try folder.write(TestKernel.multiboot(Self.spin), to: "kernel")
+        let folder = Folder()
+        let kernel = folder.file("kernel", TestKernel.multiboot(GuestCode.spin))
         let socket = "\(folder.path)/console"
         var configuration = VirtualMachineConfiguration(bootLoader: LinuxBootLoader(kernel: FilePath(kernel)))
         configuration.serialPorts = [.init(attachment: UnixSocketSerialPortAttachment(path: FilePath(socket)))]
@@ -155,7 +139,7 @@ struct MachineLifeTests {
     }
 
     @Test func aStoppedMachineStartsAgain() async throws {
-        let guest = try TestMachine(kernel: TestKernel.multiboot(Self.print("S") + [0xfa, 0xf4]))
+        let guest = try TestMachine(kernel: TestKernel.multiboot(GuestCode.print("S") + GuestCode.halt))
         for _ in 0..<3 { #expect(try await guest.run() == .guestPoweredOff) }
         #expect(guest.output == "SSS")
     }
@@ -165,7 +149,7 @@ struct MachineLifeTests {
             for status in UInt8(0)..<8 {
                 group.addTask {
                     let guest = try TestMachine(
-                        kernel: TestKernel.multiboot(Self.write(status, to: 0xf4) + Self.spin)
+                        kernel: TestKernel.multiboot(GuestCode.write(status, to: 0xf4) + GuestCode.spin)
                     ) { $0.hasDebugExitPort = true }
                     return try await guest.run()
                 }
@@ -182,7 +166,7 @@ struct MachineLifeTests {
             // mov al, register; out 0x70, al; in al, 0x71; mov dx, 0x3f8; out dx, al
             [0xb0, register, 0xe6, 0x70, 0xe4, 0x71, 0x66, 0xba, 0xf8, 0x03, 0xee]
         }
-        let guest = try TestMachine(kernel: TestKernel.multiboot(read(0) + read(2) + read(4) + [0xfa, 0xf4]))
+        let guest = try TestMachine(kernel: TestKernel.multiboot(read(0) + read(2) + read(4) + GuestCode.halt))
         let before = Int(time(nil))
         #expect(try await guest.run() == .guestPoweredOff)
         let after = Int(time(nil))

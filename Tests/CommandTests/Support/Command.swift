@@ -1,5 +1,6 @@
 import Glibc
 import HostIO
+import TestSupport
 import Testing
 
 /// The built `caisson`, in a world of its own.

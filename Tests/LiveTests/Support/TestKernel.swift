@@ -1,5 +1,3 @@
-import Foundation
-
 /// Kernels of a few bytes, as files.
 enum TestKernel {
     private static let base: UInt32 = 0x10_0000
@@ -36,21 +34,36 @@ enum TestKernel {
     }
 }
 
-/// A folder that goes with the value.
-final class TemporaryFolder: Sendable {
-    let path: String
+/// Code for `TestKernel.multiboot`.
+enum GuestCode {
+    static let spin: [UInt8] = [0xeb, 0xfe]
 
-    init() throws {
-        let url = FileManager.default.temporaryDirectory.appendingPathComponent("caisson-live-\(UUID())")
-        try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
-        path = url.path
+    /// Halts with interrupts off.
+    static let halt: [UInt8] = [0xfa, 0xf4]
+
+    /// An instruction that nobody handles, without an interrupt table.
+    static let tripleFault: [UInt8] = [0x0f, 0x0b]
+
+    /// Switches off by the sleep control register.
+    static let powerOff = write(0x34, to: 0x600) + spin
+
+    /// Writes a byte to COM1.
+    static func print(_ character: Character) -> [UInt8] { write(character.asciiValue ?? 0, to: 0x3f8) }
+
+    static func write(_ value: UInt8, to port: UInt16) -> [UInt8] {
+        // mov dx, port; mov al, value; out dx, al
+        [0x66, 0xba, UInt8(port & 0xff), UInt8(port >> 8), 0xb0, value, 0xee]
     }
 
-    deinit { try? FileManager.default.removeItem(atPath: path) }
-
-    func write(_ bytes: [UInt8], to name: String) throws -> String {
-        let file = "\(path)/\(name)"
-        try Data(bytes).write(to: URL(fileURLWithPath: file))
-        return file
+    /// Writes a byte to COM1 `count` times.
+    static func print(_ character: Character, count: UInt16) -> [UInt8] {
+        // mov ecx, count; print; loop
+        [0xb9, UInt8(count & 0xff), UInt8(count >> 8), 0, 0] + print(character) + [0xe2, 0xf7]
     }
+
+    /// Sends each byte of COM1 back, one higher, for ever.
+    static let echo: [UInt8] = [
+        // mov dx, 0x3fd; in al, dx; test al, 1; jz .-5; mov dl, 0xf8; in al, dx; inc al; out dx, al; jmp
+        0x66, 0xba, 0xfd, 0x03, 0xec, 0xa8, 0x01, 0x74, 0xfb, 0xb2, 0xf8, 0xec, 0xfe, 0xc0, 0xee, 0xeb, 0xef,
+    ]
 }

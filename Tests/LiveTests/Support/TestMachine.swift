@@ -3,12 +3,13 @@ import Caisson
 import Dispatch
 import Synchronization
 import SystemPackage
+import TestSupport
 import Testing
 
 /// A virtual machine whose serial line the test holds.
 final class TestMachine: Sendable {
     let machine: VirtualMachine
-    private let folder: TemporaryFolder?
+    private let folder: Folder?
     private let line: Line
 
     /// What the guest wrote, and where the test is in it.
@@ -42,7 +43,7 @@ final class TestMachine: Sendable {
 
     /// - Parameter change: what differs from a machine with 64 MiB that ends when its guest resets it.
     init(
-        _ loader: LinuxBootLoader, in folder: TemporaryFolder? = nil,
+        _ loader: LinuxBootLoader, in folder: Folder? = nil,
         change: (inout VirtualMachineConfiguration) -> Void = { _ in }
     ) throws {
         line = try Line()
@@ -61,8 +62,8 @@ final class TestMachine: Sendable {
     convenience init(
         kernel: [UInt8], change: (inout VirtualMachineConfiguration) -> Void = { _ in }
     ) throws {
-        let folder = try TemporaryFolder()
-        let path = try folder.write(kernel, to: "kernel")
+        let folder = Folder()
+        let path = folder.file("kernel", kernel)
         try self.init(LinuxBootLoader(kernel: FilePath(path)), in: folder, change: change)
     }
 
