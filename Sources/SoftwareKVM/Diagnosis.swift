@@ -23,16 +23,19 @@ package struct Diagnosis: Error, Sendable {
     package let codeAfter: [UInt8]
     /// What the instruction is, where it is known.
     package let mnemonic: String?
+    /// Whether the host was found to run guest kernels in an emulator.
+    package let hostNeedsRepair: Bool
 
     init(
         _ reason: Reason, _ instruction: InstructionBytes, _ registers: kvm_regs, _ special: kvm_sregs,
-        in memory: LinearMemory, mnemonic: String? = nil
+        in memory: LinearMemory, mnemonic: String? = nil, hostNeedsRepair: Bool
     ) {
         self.reason = reason
         self.instruction = instruction
         self.registers = registers
         self.special = special
         self.mnemonic = mnemonic
+        self.hostNeedsRepair = hostNeedsRepair
         let rip = special.cs.base &+ registers.rip
         codeAfter = Self.code(from: rip, 32, memory)
         codeBefore = Self.code(from: rip &- 32, 32, memory)
@@ -87,7 +90,14 @@ extension Diagnosis: CustomStringConvertible {
     }
 
     private var advice: String {
-        "This host runs guest kernel code in an emulator, because its CPU offers KVM no hardware virtualization. "
+        guard hostNeedsRepair else {
+            return
+                "This host has hardware virtualization, where KVM emulates an instruction only if it accesses a device, "
+                + "or if the processor cannot run the guest's mode by itself. Most likely the guest jumped or pointed to "
+                + "where no RAM is: look at rip and at the registers that the instruction addresses memory by."
+        }
+        return
+            "This host runs guest kernel code in an emulator, because its CPU offers KVM no hardware virtualization. "
             + "Use a kernel built without the feature that this instruction belongs to, tell it on the kernel command "
             + "line not to use it (clearcpuid=), or run on a host with VT-x or AMD-V."
     }

@@ -92,4 +92,16 @@ import Testing
         registers.rcx = 1
         #expect(watch.stalled(at: registers) == nil)
     }
+
+    @Test(arguments: [(true, "VT-x or AMD-V"), (false, "hardware virtualization, where KVM emulates")])
+    func theAdviceFitsTheHost(isNeeded: Bool, words: String) throws {
+        let guest = try Guest()
+        try guest.write([0x0f, 0x01, 0xc1], atKernel: Guest.kernel + 0x2_0000)
+        guest.cpu.general.rip = Guest.kernel + 0x2_0000
+        var repair = InstructionRepair(isNeeded: isNeeded)
+        let diagnosis = try #require(try repair.emulationFailed(on: guest.cpu, guest.memory))
+        #expect(diagnosis.hostNeedsRepair == isNeeded)
+        #expect("\(diagnosis)".contains(words), "\(diagnosis)")
+        #expect("\(diagnosis)".contains("clearcpuid=") == isNeeded)
+    }
 }

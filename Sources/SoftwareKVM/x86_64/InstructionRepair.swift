@@ -29,11 +29,13 @@ package struct InstructionRepair: ~Copyable {
     private(set) var statistics = Statistics()
     private var progress = ProgressWatch()
     private var executor: NativeExecutor
+    private let isNeeded: Bool
 
     /// - Parameter isNeeded: whether the host was found to need repairs. If not, nothing is allocated, and instructions
     ///   that only the host's processor could execute are diagnosed.
     init(isNeeded: Bool) {
         executor = NativeExecutor(isNeeded: isNeeded)
+        self.isNeeded = isNeeded
     }
 
     /// Completes the instruction that the vCPU stopped at.
@@ -47,20 +49,23 @@ package struct InstructionRepair: ~Copyable {
         let special = try cpu.specialRegisters()
         let space = LinearMemory(memory, PageWalk(special, rflags: registers.rflags))
         if let count = progress.stalled(at: registers) {
-            return Diagnosis(.noProgress(count: count), reported, registers, special, in: space)
+            return Diagnosis(
+                .noProgress(count: count), reported, registers, special, in: space, hostNeedsRepair: isNeeded)
         }
         let bytes: InstructionBytes
         do {
-            bytes = try InstructionBytes(atInstructionPointer: registers.rip, special, in: space)
+            bytes = try InstructionBytes(
+                atInstructionPointer: registers.rip, special, in: space)
         } catch {
             guard reported.count > 0 else {
-                return Diagnosis(.unreadableInstruction, reported, registers, special, in: space)
+                return Diagnosis(
+                    .unreadableInstruction, reported, registers, special, in: space, hostNeedsRepair: isNeeded)
             }
             bytes = reported
         }
         let completion = try complete(bytes, &registers, special, space, on: cpu)
         if case .impossible(let reason) = completion {
-            return Diagnosis(reason, bytes, try cpu.registers(), special, in: space)
+            return Diagnosis(reason, bytes, try cpu.registers(), special, in: space, hostNeedsRepair: isNeeded)
         }
         try deliver(completion, registers, special, on: cpu)
         return nil
