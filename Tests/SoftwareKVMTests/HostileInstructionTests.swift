@@ -74,6 +74,30 @@ import Testing
         #expect(completed > 10_000)
     }
 
+    /// In 16-bit code the operand-size prefix means 32 bits: an immediate of 4 bytes that the host, in 64-bit code, would
+    /// take for one of 2 bytes and two bytes of code.
+    @Test func immediatesOf16BitCodeAreNoCode() throws {
+        let guest = try Guest()
+        guest.cpu.special.cs.l = 0
+        guest.cpu.special.cs.db = 0
+        guest.cpu.special.cs.base = 0
+        guest.cpu.special.efer = 0
+        guest.cpu.special.cr0 = 0x10
+        guest.cpu.special.cs.dpl = 0
+        // fld1; mov eax, 0x050f1234, whose upper half is SYSCALL; hlt
+        try guest.memory.write([0xd9, 0xe8, 0x66, 0xb8, 0x34, 0x12, 0x0f, 0x05, 0xf4], at: 0x2_0000)
+        guest.cpu.general.rip = 0x2_0000
+        // close(1000000)
+        guest.cpu.general.rax = 3 << 16 | 3
+        guest.cpu.general.rdi = 1_000_000
+        guest.cpu.general.rcx = 0x77
+        var repair = InstructionRepair(isNeeded: true)
+        _ = try repair.emulationFailed(on: guest.cpu, guest.memory)
+        #expect(guest.cpu.general.rax == 0x050f_1234)
+        #expect(guest.cpu.general.rcx == 0x77)
+        #expect(guest.cpu.general.rip == 0x2_0008)
+    }
+
     @Test func randomState() throws {
         var random = SeededGenerator(seed: 53)
         let guest = try Guest()

@@ -64,7 +64,7 @@ import CLinux
         if let memory = job.instruction.memory {
             var displacement: Int64?
             if memory.hasScaledDisplacement {
-                displacement = scaledDisplacement(job)
+                displacement = scaledDisplacement(job, special.decoderMode)
                 guard displacement != nil else { return .impossible(.unsupportedInstruction) }
             }
             let linear = memory.linearAddress(
@@ -76,8 +76,12 @@ import CLinux
                 return Completion(error, isStack: memory.segment == .ss)
             }
         }
+        let rewriter = InstructionRewriter(
+            job.instruction, job.bytes, special.decoderMode, opcode: job.opcode, group: job.group)
+        guard rewriter.isFaithful(to: job.instruction, opcode: job.opcode) else {
+            return .impossible(.unsupportedInstruction)
+        }
         if let operand { fill(operand, space) }
-        let rewriter = InstructionRewriter(job.instruction, job.bytes, opcode: job.opcode, group: job.group)
         load(registers)
         if let base = rewriter.base, let operand {
             // SAFETY: `base` is a register's number, and the shim has room for 16.
@@ -126,9 +130,9 @@ import CLinux
 
     /// EVEX counts 8-bit displacements in units that each instruction has its own of. The processor knows: it is asked to
     /// execute the instruction, unmasked, where nothing is mapped, and the fault tells the address.
-    private func scaledDisplacement(_ job: Job) -> Int64? {
-        let rewriter = InstructionRewriter(job.instruction, job.bytes, keepsScaledDisplacement: true)
-        guard let base = rewriter.base else { return nil }
+    private func scaledDisplacement(_ job: Job, _ mode: InstructionDecoder.Mode) -> Int64? {
+        let rewriter = InstructionRewriter(job.instruction, job.bytes, mode, keepsScaledDisplacement: true)
+        guard let base = rewriter.base, rewriter.isFaithful(to: job.instruction) else { return nil }
         let origin = unsafe caisson_native_void(handle)
         // SAFETY: `base` is a register's number.
         unsafe caisson_native_registers(handle)[Int(base)] = origin

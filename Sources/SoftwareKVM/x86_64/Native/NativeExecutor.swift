@@ -50,8 +50,10 @@ struct NativeExecutor: ~Copyable {
         unsafe try cpu.getExtendedState(engine.extendedState)
         let enabled = try cpu.extendedControlRegisters().enabledComponents
         let requested = (registers.rax, registers.rdx)
-        registers.rax &= enabled & 0xffff_ffff
-        registers.rdx &= enabled >> 32
+        // Others than the engine's are the host thread's own, such as PKRU, which says what it may touch.
+        let carried = enabled & engine.components
+        registers.rax &= carried & 0xffff_ffff
+        registers.rdx &= carried >> 32
         var job = NativeEngine.Job(site, components: engine.components)
         job.opcode = opcode
         job.group = group
