@@ -1,3 +1,6 @@
+import CLinux
+package import KVM
+
 /// What a host's KVM leaves undone, as its behaviour showed. Empty on a KVM with hardware virtualization.
 package struct HostQuirks: OptionSet, Hashable, Sendable {
     package let rawValue: UInt32
@@ -15,6 +18,16 @@ package struct HostQuirks: OptionSet, Hashable, Sendable {
 
     /// Whether the machine needs repairs at all.
     package var needRepair: Bool { !isEmpty }
+
+    /// What a host is likely to do before it was probed, by whether its processor tells of virtualization.
+    package static var expected: HostQuirks {
+        caisson_processor_can_virtualize() == 1 ? [] : .syscallKeepsPrivilegeLevel
+    }
+
+    /// The MSRs whose accesses by the guest the machine's filter must bring to `HostRepair`; nil where none.
+    package var interceptedMSRs: MSRFilter? {
+        contains(.syscallKeepsPrivilegeLevel) ? SystemCallRepair.interceptedMSRs : nil
+    }
 
     /// The quirks in order, with a name for machines and a line for people.
     package static let all: [(quirk: HostQuirks, name: String, explanation: String)] = [

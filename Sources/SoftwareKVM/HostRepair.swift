@@ -3,7 +3,7 @@ package import GuestMemory
 /// All that a vCPU's loop does about a host without hardware virtualization: the one place that repairs.
 ///
 /// A loop hands it four kinds of exits and otherwise goes on as ever:
-/// - `KVM_EXIT_X86_WRMSR` and `KVM_EXIT_X86_RDMSR`, after a filter was set as `interceptedMSRs` says;
+/// - `KVM_EXIT_X86_WRMSR` and `KVM_EXIT_X86_RDMSR`, after a filter was set as `HostQuirks.interceptedMSRs` says;
 /// - `KVM_EXIT_DEBUG`;
 /// - `KVM_EXIT_INTERNAL_ERROR` with suberror `KVM_INTERNAL_ERROR_EMULATION`.
 ///
@@ -25,11 +25,6 @@ package struct HostRepair: ~Copyable, Sendable {
 
     package var statistics: (systemCalls: SystemCallRepair.Statistics, instructions: InstructionRepair.Statistics) {
         (systemCalls.statistics, instructions.statistics)
-    }
-
-    /// The MSRs to filter, or nil where nothing needs to be.
-    package var interceptedMSRs: (base: UInt32, count: UInt32, allowedReads: UInt8, allowedWrites: UInt8)? {
-        quirks.contains(.syscallKeepsPrivilegeLevel) ? SystemCallRepair.interceptedMSRs : nil
     }
 
     /// What the guest wrote to the SYSCALL registers: a part of the machine's state.

@@ -240,7 +240,8 @@ struct VCPUTests {
     @Test func filteredRegistersExit() throws {
         let machine = try BareMachine()
         guard machine.system.has(.msrFilter) else { return }
-        try machine.machine.filterMSRs(base: 0xc000_0081, count: 2, allowedReads: 0b10, allowedWrites: 0b01)
+        try machine.machine.filterMSRs(
+            MSRFilter(base: 0xc000_0081, count: 2, allowedReads: 0b10, allowedWrites: 0b01))
         // mov ecx, 0xc0000081; rdmsr; out 0x10, eax; inc ecx; xor edx, edx; wrmsr
         try machine.memory.write(
             [

@@ -7,6 +7,9 @@ import Synchronization
 enum HostProbing {
     private static let known = Mutex<HostQuirks?>(nil)
 
+    /// What probing found, or is likely to find if nothing was probed yet.
+    static var expected: HostQuirks { known.withLock { $0 } ?? .expected }
+
     /// Probes with a vCPU that has not run yet and memory that holds nothing yet; both are as before afterwards.
     static func quirks(
         of vcpu: borrowing VCPU, memory: GuestMemory

@@ -30,7 +30,8 @@ final class MachineInstance: Sendable {
         let identity = ProcessorIdentity(
             supported: try onHost { () throws(KVMError) in try system.supportedCPUID() },
             processorCount: configuration.cpuCount, hasDeadlineTimer: system.has(.tscDeadlineTimer))
-        machine = MachineHandle(try Self.makeMachine(system, memory), memory: memory)
+        let filter = HostProbing.expected.interceptedMSRs
+        machine = MachineHandle(try Self.makeMachine(system, memory, filter), memory: memory)
         ending = MachineEnding(handler: ended)
         platform = try Platform(
             machine: machine, ending: ending, console: console, loop: loop,
@@ -41,7 +42,7 @@ final class MachineInstance: Sendable {
         self.logger = logger
 
         do throws(VirtualMachineError) {
-            try boot(configuration, images, identity)
+            try boot(configuration, images, identity, filter)
             console?.connect(to: platform.serial)
         } catch {
             end()
@@ -49,13 +50,14 @@ final class MachineInstance: Sendable {
         }
     }
 
-    /// Memory slots come before the interrupt controllers: afterwards the first costs milliseconds on some hosts.
+    /// Memory slots and filters come before the interrupt controllers: afterwards the first costs milliseconds.
     private static func makeMachine(
-        _ system: borrowing KVMSystem, _ memory: GuestMemory
+        _ system: borrowing KVMSystem, _ memory: GuestMemory, _ filter: MSRFilter?
     ) throws(VirtualMachineError) -> KVMMachine {
         do {
             let kvm = try system.makeMachine()
             try kvm.setMemory(memory)
+            if let filter { try kvm.filterMSRs(filter) }
             // Below the firmware's place under 4 GiB, where no device is.
             try kvm.reservePages(at: 0xfffb_c000)
             try kvm.makeInterruptControllers()
@@ -67,7 +69,8 @@ final class MachineInstance: Sendable {
     }
 
     private func boot(
-        _ configuration: VirtualMachineConfiguration, _ images: BootImages, _ identity: ProcessorIdentity
+        _ configuration: VirtualMachineConfiguration, _ images: BootImages, _ identity: ProcessorIdentity,
+        _ filter: MSRFilter?
     ) throws(VirtualMachineError) {
         let run = VCPURun(
             handler: ExitHandler(ports: platform.ports, memory: platform.memory), ending: ending, logger: logger)
@@ -75,6 +78,9 @@ final class MachineInstance: Sendable {
         var quirks: HostQuirks = []
         for thread in threads { quirks.formUnion(try thread.probed.take().get()) }
         if quirks.needRepair { logger.info("the host's KVM needs repairs: \(quirks.names.joined(separator: ", "))") }
+        if quirks.interceptedMSRs != filter {
+            try onHost { () throws(KVMError) in try machine.kvm.filterMSRs(quirks.interceptedMSRs) }
+        }
         let guest = try load(configuration, images, quirks)
         logger.info("\(guest.info)")
         logger.info("command line: \(guest.info.commandLine)")

@@ -99,11 +99,6 @@ final class VCPUThread: Sendable {
             var repair = HostRepair(quirks: repaired, memory: machine.memory)
             try onHost { () throws(KVMError) in
                 if repaired.needRepair { try vcpu.synchronizeRegisters() }
-                if let filter = repair.interceptedMSRs {
-                    try machine.kvm.filterMSRs(
-                        base: filter.base, count: filter.count, allowedReads: filter.allowedReads,
-                        allowedWrites: filter.allowedWrites)
-                }
                 try ProcessorState.initialize(vcpu)
                 try ProcessorState.start(vcpu, at: state)
             }

@@ -1,5 +1,6 @@
 import CLinux
 package import GuestMemory
+package import KVM
 
 /// Takes a vCPU from user mode into its guest's kernel where KVM does not: for SYSCALL, and for `int n`.
 ///
@@ -11,11 +12,9 @@ package import GuestMemory
 /// While this is at work the guest's own hardware breakpoints do not fire: KVM has one set of debug registers.
 /// RFLAGS.TF in user mode works as usual.
 package struct SystemCallRepair: Sendable {
-    /// The MSRs whose accesses by the guest must come here: `count` from `base`, one bit each, set when the access may
-    /// go to KVM directly, as `KVM_X86_SET_MSR_FILTER` wants them.
-    package static let interceptedMSRs = (
-        base: MSR.star, count: UInt32(4), allowedReads: UInt8(0b1101), allowedWrites: UInt8(0b0100)
-    )
+    /// The MSRs whose accesses by the guest must come here: reads of LSTAR; writes of STAR, LSTAR and SFMASK.
+    package static let interceptedMSRs = MSRFilter(
+        base: MSR.star, count: 4, allowedReads: 0b1101, allowedWrites: 0b0100)
 
     /// Canonical with five levels of page tables only.
     package static let substituteTarget: UInt64 = 1 << 47
