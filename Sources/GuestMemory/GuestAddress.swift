@@ -1,5 +1,5 @@
 /// A guest-physical address. Arithmetic on it is checked: what a guest says may not wrap.
-package struct GuestAddress: RawRepresentable, Hashable, Comparable, Sendable {
+package struct GuestAddress: RawRepresentable, Hashable, Comparable, Codable, Sendable {
     package let rawValue: UInt64
 
     @inlinable
