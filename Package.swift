@@ -50,6 +50,7 @@ let package = Package(
 
         module("HostResources", ["CLinux"]),
         module("GuestMemory", ["CLinux"]),
+        module("Virtio", ["CLinux", "GuestMemory"]),
         module("KVM", ["CLinux", "GuestMemory", "HostResources"]),
         module("SoftwareKVM", ["CLinux", "KVM", "GuestMemory"]),
         module("Devices", ["CLinux"]),
@@ -71,6 +72,7 @@ let package = Package(
         .target(
             name: "TestSupport", dependencies: ["CLinux"], path: "Tests/TestSupport", swiftSettings: testing),
         tests("GuestMemory", ["GuestMemory"]),
+        tests("Virtio", ["Virtio", "GuestMemory", "CLinux"]),
         tests("KVM", ["KVM", "GuestMemory", "CLinux"]),
         tests("SoftwareKVM", ["SoftwareKVM", "KVM", "GuestMemory", "CLinux"]),
         tests("Devices", ["Devices"]),

@@ -1,4 +1,3 @@
-import CLinux
 import Caisson
 import Dispatch
 import HostIO
@@ -22,8 +21,6 @@ final class MachineRun: Sendable {
             // A signal may have come before there was anything to stop.
             if interruption.withLock({ $0 }) != nil { try? await machine.stop() }
             startDeadline(machine)
-            // What only the start needed, most of the program, stays in the page cache alone.
-            _ = caisson_release_code()
             if case .pseudoterminal = description.console, let path = machine.consolePath {
                 Messages.say("the console of \(description.name) is \(path)")
             }
