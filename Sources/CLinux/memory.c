@@ -26,3 +26,13 @@ int64_t caisson_pread(int fd, void *to, size_t count, int64_t offset)
     ssize_t result = pread(fd, to, count, offset);
     return result < 0 ? -errno : result;
 }
+
+int caisson_release_code(void)
+{
+    extern const char __executable_start, etext;
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t start = (uintptr_t)&__executable_start & ~(page - 1);
+    uintptr_t end = ((uintptr_t)&etext + page - 1) & ~(page - 1);
+
+    return madvise((void *)start, end - start, MADV_DONTNEED) < 0 ? -errno : 0;
+}

@@ -1,3 +1,4 @@
+import CLinux
 import Caisson
 import Dispatch
 import HostIO
@@ -21,6 +22,8 @@ final class MachineRun: Sendable {
             // A signal may have come before there was anything to stop.
             if interruption.withLock({ $0 }) != nil { try? await machine.stop() }
             startDeadline(machine)
+            // What only the start needed, most of the program, stays in the page cache alone.
+            _ = caisson_release_code()
             if case .pseudoterminal = description.console, let path = machine.consolePath {
                 Messages.say("the console of \(description.name) is \(path)")
             }

@@ -31,3 +31,6 @@ int caisson_map_anonymous(size_t size, void **address);
 int caisson_map_shared(int fd, size_t size, void **address);
 // Returns the bytes read (0 at the end of the file), or the negative errno.
 int64_t caisson_pread(int fd, void *to, size_t count, int64_t offset);
+// Unmaps the program's own code, which its file keeps: what is executed again comes back by itself. Returns 0 or the
+// negative errno.
+int caisson_release_code(void);
