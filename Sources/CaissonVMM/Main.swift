@@ -17,6 +17,7 @@ enum CaissonVMM {
         }
         LoggingSystem.bootstrap { _ in ConsoleLogHandler(level: description.logLevel) }
         Task.detached { exit(await MachineRun(description).run().code) }
+        VirtualMachine.askHost()
         // An asynchronous `main` would end this thread by unwinding its stack, for which a static executable sorts all
         // its unwind tables first: 10 ms of CPU time, and memory that stays.
         while true { pause() }

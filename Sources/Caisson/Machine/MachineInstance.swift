@@ -28,7 +28,7 @@ final class MachineInstance: Sendable {
             throw VirtualMachineError(.hostFailure, "\(error)")
         }
         let identity = ProcessorIdentity(
-            supported: try onHost { () throws(KVMError) in try system.supportedCPUID() },
+            supported: try onHost { () throws(KVMError) in try HostProcessor.supportedCPUID(system) },
             processorCount: configuration.cpuCount, hasDeadlineTimer: system.has(.tscDeadlineTimer))
         let filter = HostProbing.expected.interceptedMSRs
         machine = MachineHandle(try Self.makeMachine(system, memory, filter), memory: memory)
@@ -50,14 +50,15 @@ final class MachineInstance: Sendable {
         }
     }
 
-    /// Memory slots and filters come before the interrupt controllers: afterwards the first costs milliseconds.
+    /// Filter, memory slots, interrupt controllers: in another order the kernel may wait milliseconds for what the one
+    /// before left to do.
     private static func makeMachine(
         _ system: borrowing KVMSystem, _ memory: GuestMemory, _ filter: MSRFilter?
     ) throws(VirtualMachineError) -> KVMMachine {
         do {
             let kvm = try system.makeMachine()
-            try kvm.setMemory(memory)
             if let filter { try kvm.filterMSRs(filter) }
+            try kvm.setMemory(memory)
             // Below the firmware's place under 4 GiB, where no device is.
             try kvm.reservePages(at: 0xfffb_c000)
             try kvm.makeInterruptControllers()

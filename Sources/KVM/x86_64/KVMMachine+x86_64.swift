@@ -39,8 +39,8 @@ extension KVMMachine {
 
     /// Makes a guest's accesses to some model-specific registers exits, or none with nil.
     ///
-    /// Before `makeInterruptControllers` this costs microseconds. Afterwards the kernel waits for what those left to do:
-    /// 14 ms were measured.
+    /// In a machine that has nothing yet this costs microseconds. After `setMemory` now and then, and shortly after
+    /// `makeInterruptControllers` always, the kernel waits for what those left to do: 14 ms were measured.
     /// - Throws: `requestFailed`.
     package func filterMSRs(_ filter: MSRFilter?) throws(KVMError) {
         try enable(.userSpaceMSR, UInt64(KVM_MSR_EXIT_REASON_FILTER))
