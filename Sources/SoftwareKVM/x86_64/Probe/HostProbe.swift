@@ -60,7 +60,7 @@ package struct HostProbe: Sendable {
         try cpu.writeMSR(MSR.lstar, program.systemCallTarget)
         try cpu.writeMSR(MSR.sfmask, ProbeProgram.sfmask)
         var quirks: HostQuirks = []
-        guard let direct = try observe(systemCall, on: cpu, special) else { return quirks }
+        guard let direct = try observe(systemCall, isTimed: true, on: cpu, special) else { return quirks }
         if direct.isEmulated { quirks.insert(.kernelCodeIsEmulated) }
         guard direct.mark == Vector.pageFault, direct.frame.rip == program.systemCallTarget,
             direct.frame.privilegeLevel == 3
@@ -91,7 +91,7 @@ package struct HostProbe: Sendable {
         var errorCode: UInt64 = 0
         var frame = ExceptionFrame()
 
-        /// Whether no-operations took at least 100 cycles each, twice: hardware takes less than one, and the emulator
+        /// In a timed observation, whether no-operations took at least 100 cycles each, twice: hardware takes less than one, and the emulator
         /// about 1,000.
         var isEmulated: Bool {
             let cycles = min(registers.rdi & 0xffff_ffff, registers.rbp & 0xffff_ffff)
@@ -100,9 +100,9 @@ package struct HostProbe: Sendable {
     }
 
     private func observe<CPU: ProbeCPU & ~Copyable>(
-        _ code: [UInt8], on cpu: borrowing CPU, _ special: kvm_sregs
+        _ code: [UInt8], isTimed: Bool = false, on cpu: borrowing CPU, _ special: kvm_sregs
     ) throws(CPU.Failure) -> Observation? {
-        guard let start = try? program.startUser(code, in: memory, special) else { return nil }
+        guard let start = try? program.startUser(code, isTimed: isTimed, in: memory, special) else { return nil }
         try cpu.setSpecialRegisters(start.special)
         try cpu.setRegisters(start.registers)
         guard try cpu.runProbe() == .output(port: ProbeProgram.port) else { return nil }

@@ -39,7 +39,7 @@ package struct ProbeProgram: Equatable, Sendable {
     /// What the common code is told when SYSCALL came in.
     static let systemCallMark: UInt8 = 0x40
     /// How many no-operations the program times.
-    static let timedInstructions: UInt64 = 24
+    static let timedInstructions: UInt64 = 64
 
     private static let codeSelector: UInt16 = 0x08
     private static let dataSelector: UInt16 = 0x10
@@ -103,20 +103,28 @@ package struct ProbeProgram: Equatable, Sendable {
             [0x0f, 0x31, 0x89, 0xc6]  // rdtsc; mov esi, eax
             + [UInt8](repeating: 0x90, count: Int(Self.timedInstructions))
             + [0x0f, 0x31, 0x29, 0xf0]  // rdtsc; sub eax, esi
-        return [0x41, 0x8c, 0xca]  // mov r10d, cs
-            + timed + [0x89, 0xc7]  // mov edi, eax
+        let twice =
+            timed + [0x89, 0xc7]  // mov edi, eax
             + timed + [0x89, 0xc5]  // mov ebp, eax
+        return [0x41, 0x8c, 0xca]  // mov r10d, cs
+            + [0x45, 0x84, 0xc9, 0x0f, 0x84] + littleEndian(UInt32(twice.count)) + twice  // test r9b, r9b; jz
             + [0xe6, UInt8(Self.port), 0xf4]  // out port, al; hlt
     }
 
+    private func littleEndian(_ value: UInt32) -> [UInt8] {
+        (0..<4).map { UInt8(truncatingIfNeeded: value >> ($0 * 8)) }
+    }
+
     /// Puts code for user mode in place and returns the state to start it in.
+    /// - Parameter isTimed: whether the common code times no-operations, into EDI and EBP.
     package func startUser(
-        _ code: [UInt8], in memory: GuestMemory, _ special: kvm_sregs
+        _ code: [UInt8], isTimed: Bool = false, in memory: GuestMemory, _ special: kvm_sregs
     ) throws(GuestMemoryError) -> (registers: kvm_regs, special: kvm_sregs) {
         try memory.write(code + [0x0f, 0x0b], at: GuestAddress(userPage))
         var registers = kvm_regs()
         registers.rip = userPage
         registers.rsp = userPage + 4096
+        registers.r9 = isTimed ? 1 : 0
         registers.rflags = RFLAGS.reserved | RFLAGS.interrupt
         var special = prepared(special)
         special.cs = .flat(Self.userCodeSelector, isCode: true)
