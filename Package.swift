@@ -33,8 +33,8 @@ let package = Package(
     name: "caisson",
     products: [
         .library(name: "Caisson", targets: ["Caisson"]),
-        .executable(name: "caisson", targets: ["CaissonCLI"]),
-        .executable(name: "caisson-vmm", targets: ["CaissonVMM"]),
+        .executable(name: "caisson", targets: ["CaissonVMM"]),
+        .executable(name: "caisson-cli", targets: ["CaissonCLI"]),
         .executable(name: "boot-linux", targets: ["BootLinux"]),
     ],
     dependencies: [
@@ -62,10 +62,12 @@ let package = Package(
                 "CLinux", "HostResources", "GuestMemory", "KVM", "SoftwareKVM", "Devices", "HostIO", "LinuxBoot",
                 logging, system,
             ]),
+        module("CaissonOptions", ["Caisson", "HostIO", logging, system]),
         .executableTarget(
-            name: "CaissonVMM", dependencies: ["Caisson", "CLinux", "HostIO", logging, system], swiftSettings: strict),
+            name: "CaissonVMM", dependencies: ["Caisson", "CaissonOptions", "CLinux", "HostIO", logging, system],
+            swiftSettings: strict),
         .executableTarget(
-            name: "CaissonCLI", dependencies: ["Caisson", "HostIO", arguments, logging, system],
+            name: "CaissonCLI", dependencies: ["Caisson", "CaissonOptions", "HostIO", arguments, logging, system],
             swiftSettings: strict),
         .executableTarget(name: "BootLinux", dependencies: ["Caisson", system], swiftSettings: strict),
 
@@ -80,7 +82,7 @@ let package = Package(
         tests("LinuxBoot", ["LinuxBoot", "GuestMemory", "CCompression"]),
         tests(
             "Caisson", ["Caisson", "CLinux", "HostIO", "KVM", "SoftwareKVM", "GuestMemory", "Devices", logging, system]),
-        tests("Command", ["CaissonCLI", "Caisson", "HostIO", "TestSupport", "CLinux", system]),
+        tests("Command", ["CaissonCLI", "CaissonOptions", "Caisson", "HostIO", "TestSupport", "CLinux", system]),
         tests(
             "Live",
             ["Caisson", "KVM", "SoftwareKVM", "GuestMemory", "Devices", "HostIO", "TestSupport", "CLinux", system]),

@@ -38,7 +38,7 @@ public final class VirtualMachine: Sendable {
     private struct Status {
         var state = State.stopped
         var outcome: Outcome?
-        var waiting: [CheckedContinuation<Outcome, Never>] = []
+        var waiting: [@Sendable (Outcome) -> Void] = []
     }
 
     /// What lasts from the start to the stop, over resets of the guest.
@@ -105,17 +105,13 @@ public final class VirtualMachine: Sendable {
     /// Builds the machine and starts its guest.
     /// - Throws: `invalidState` unless it is stopped; whatever keeps it from starting.
     public func start() async throws(VirtualMachineError) {
-        try await change(from: [.stopped, .error], by: .starting) { () throws(VirtualMachineError) in
-            self.status.withLock { $0.outcome = nil }
-            do throws(VirtualMachineError) {
-                try self.open()
-                return .running
-            } catch {
-                self.close()
-                self.status.withLock { $0.state = .error }
-                throw error
-            }
-        }
+        try await change(from: [.stopped, .error], by: .starting, build)
+    }
+
+    /// `start()` on the caller's own thread, which waits: a process that is one machine needs no other thread for it.
+    /// - Throws: as `start()`.
+    package func startHere() throws(VirtualMachineError) {
+        try control.sync { changeNow(from: [.stopped, .error], by: .starting, build) }.get()
     }
 
     /// Stops the guest between two instructions.
@@ -153,17 +149,33 @@ public final class VirtualMachine: Sendable {
         }
     }
 
+    /// `waitUntilStopped()` on the caller's own thread.
+    /// - Parameter settled: called after a tenth of a second, when what a start leaves to be done is done.
+    /// - Throws: as `waitUntilStopped()`.
+    package func waitHereUntilStopped(settled: () -> Void = {}) throws(VirtualMachineError) -> StopReason {
+        let outcome = Handoff<Outcome>()
+        whenStopped { outcome.give($0) }
+        if let outcome = outcome.take(within: .milliseconds(100)) { return try outcome.get() }
+        settled()
+        return try outcome.take().get()
+    }
+
     /// Waits until the machine has stopped, by itself or by `stop()`. Returns at once if it has stopped already.
     /// - Throws: what failed while it ran.
     public func waitUntilStopped() async throws(VirtualMachineError) -> StopReason {
         let outcome: Outcome = await withCheckedContinuation { continuation in
-            let known = status.withLock { status in
-                if status.outcome == nil { status.waiting.append(continuation) }
-                return status.outcome
-            }
-            if let known { continuation.resume(returning: known) }
+            whenStopped { continuation.resume(returning: $0) }
         }
         return try outcome.get()
+    }
+
+    /// Calls `handler` with the machine's end, at once if there was one.
+    private func whenStopped(_ handler: @escaping @Sendable (Outcome) -> Void) {
+        let known = status.withLock { status in
+            if status.outcome == nil { status.waiting.append(handler) }
+            return status.outcome
+        }
+        if let known { handler(known) }
     }
 
     // MARK: On the control queue
@@ -197,6 +209,18 @@ public final class VirtualMachine: Sendable {
             return .success(())
         } catch {
             return .failure(error)
+        }
+    }
+
+    private func build() throws(VirtualMachineError) -> State {
+        status.withLock { $0.outcome = nil }
+        do throws(VirtualMachineError) {
+            try open()
+            return .running
+        } catch {
+            close()
+            status.withLock { $0.state = .error }
+            throw error
         }
     }
 
@@ -288,7 +312,7 @@ public final class VirtualMachine: Sendable {
             if case .failure = outcome { status.state = .error } else { status.state = .stopped }
             return exchange(&status.waiting, with: [])
         }
-        for continuation in waiting { continuation.resume(returning: outcome) }
+        for handler in waiting { handler(outcome) }
     }
 
     private func close() {

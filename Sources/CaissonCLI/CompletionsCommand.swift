@@ -1,4 +1,5 @@
 import ArgumentParser
+import CaissonOptions
 
 /// `caisson completions`: the shells' way to complete this command's arguments.
 struct CompletionsCommand: ParsableCommand {

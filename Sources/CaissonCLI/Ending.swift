@@ -1,18 +1,5 @@
 import ArgumentParser
-
-/// Why a command does not do what it was asked for.
-enum CommandError: Error, Equatable {
-    /// The arguments make no sense.
-    case usage(String)
-    /// They do, and it did not work.
-    case failure(String)
-
-    var message: String {
-        switch self {
-        case .usage(let message), .failure(let message): message
-        }
-    }
-}
+import CaissonOptions
 
 /// How the process ends when a command throws. That is the way which help takes, too.
 struct Ending: Equatable {

@@ -1,4 +1,5 @@
 import ArgumentParser
+import CaissonOptions
 import Glibc
 import SystemPackage
 
@@ -7,12 +8,8 @@ enum Main {
     static func main() {
         let arguments = CommandLine.arguments.dropFirst()
         do {
-            if arguments.first == "run", let options = RunOptions(plain: arguments.dropFirst()) {
-                try options.start()
-            } else {
-                var command = try CaissonCommand.parseAsRoot()
-                try command.run()
-            }
+            var command = try CaissonCommand.parseAsRoot()
+            try command.run()
         } catch {
             let ending = Ending(of: error, arguments: arguments)
             // Nobody is left to tell where the reader is gone.

@@ -13,21 +13,23 @@ final class MachineRun: Sendable {
 
     init(_ description: MachineDescription) { self.description = description }
 
-    func run() async -> ExitStatus {
+    /// Runs the machine on this thread, and returns when it has ended.
+    func run() -> ExitStatus {
         do throws(VirtualMachineError) {
             let machine = try VirtualMachine(
                 configuration: VirtualMachineConfiguration(description), logger: Logger(label: description.name))
             let signals = SignalWatch { [self] number in stop(machine, .signal(number)) }
-            try await machine.start()
+            try machine.startHere()
             // A signal may have come before there was anything to stop.
-            if interruption.withLock({ $0 }) != nil { try? await machine.stop() }
+            if interruption.withLock({ $0 }) != nil { stop(machine, .success) }
             startDeadline(machine)
-            // What only the start needed, most of the program, stays in the page cache alone.
-            _ = caisson_release_code()
             if case .pseudoterminal = description.console, let path = machine.consolePath {
                 Messages.say("the console of \(description.name) is \(path)")
             }
-            let reason = try await machine.waitUntilStopped()
+            let reason = try machine.waitHereUntilStopped {
+                // What only the start needed, most of the program, stays in the page cache alone.
+                _ = caisson_release_code()
+            }
             _ = consume signals
             return interruption.withLock { $0 } ?? status(for: reason)
         } catch {

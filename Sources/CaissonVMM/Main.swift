@@ -1,25 +1,51 @@
-// The process of one machine. `caisson run` becomes it, with a description of the machine as its arguments and the
-// kernel's files open.
+// `caisson`: the process of one machine, and the way to everything else.
 
 import Caisson
+import CaissonOptions
 import Glibc
+import HostIO
 import Logging
+import SystemPackage
 
 @main
 enum CaissonVMM {
     static func main() {
-        let description: MachineDescription
+        HostProcess.openStandardStreams()
+        let words = Array(CommandLine.arguments.dropFirst())
+        guard let description = described(words) ?? plainlyAsked(words) else { becomeCommand(words) }
+        LoggingSystem.bootstrap { _ in ConsoleLogHandler(level: description.logLevel) }
+        // Nothing here is asynchronous: that would begin with threads, and end this one by unwinding its stack, for which
+        // a static executable sorts all its unwind tables first, in 10 ms of CPU time.
+        exit(MachineRun(description).run().code)
+    }
+
+    /// The machine that `caisson-cli` describes, with its files open. No command begins with `name=`.
+    private static func described(_ words: [String]) -> MachineDescription? {
+        guard words.first?.hasPrefix("name=") == true else { return nil }
         do throws(MachineDescriptionError) {
-            description = try MachineDescription(arguments: Array(CommandLine.arguments.dropFirst()))
+            return try MachineDescription(arguments: words)
         } catch {
             Messages.say("\(error)")
             exit(ExitStatus.usage.code)
         }
-        LoggingSystem.bootstrap { _ in ConsoleLogHandler(level: description.logLevel) }
-        Task.detached { exit(await MachineRun(description).run().code) }
-        VirtualMachine.askHost()
-        // An asynchronous `main` would end this thread by unwinding its stack, for which a static executable sorts all
-        // its unwind tables first: 10 ms of CPU time, and memory that stays.
-        while true { pause() }
+    }
+
+    /// The machine that `caisson run` asks for, if it does so in the plainest words and nothing is wrong: the parser,
+    /// and another program to run it, would take longer than the machine.
+    private static func plainlyAsked(_ words: [String]) -> MachineDescription? {
+        guard words.first == "run", HostProcess.environment("CAISSON_VMM") == nil else { return nil }
+        return try? RunOptions(plain: words.dropFirst())?.describe()
+    }
+
+    /// All else, and every mistake, is for `caisson-cli`.
+    private static func becomeCommand(_ words: [String]) -> Never {
+        guard let own = HostProcess.executablePath else {
+            Messages.say("cannot find caisson-cli: /proc/self/exe cannot be read")
+            exit(ExitStatus.failure.code)
+        }
+        let program = FilePath(own).removingLastComponent().appending("caisson-cli").string
+        let error = HostProcess.become(program, arguments: words)
+        Messages.say("\(error); it belongs beside caisson, and scripts/build makes both")
+        exit(ExitStatus.failure.code)
     }
 }

@@ -4,13 +4,14 @@ import Testing
 
 @testable import Caisson
 @testable import CaissonCLI
+@testable import CaissonOptions
 
 @Suite struct DoctorTests {
     private static let absent = HostReport(device: "/no/such/kvm", root: "/no/such")
 
     private static let installation: Installation = {
         var installation = Installation()
-        installation.program = "/opt/caisson-vmm"
+        installation.program = "/opt/caisson"
         installation.guest = "/opt/guest"
         return installation
     }()
@@ -85,19 +86,19 @@ import Testing
 
     @Test func `the installation is looked at`() throws {
         var command = try Command()
-        command.moveProgram(to: "bin")
+        command.moveProgram("caisson-cli", to: "bin")
         command.environment["CAISSON_VMM"] = nil
         var json = try read(command.run("doctor", "--json").output)
         let folder = command.folder.path
         func installation() -> [String: Any]? { json["installation"] as? [String: Any] }
         func problems() -> [[String: Any]] { json["problems"] as? [[String: Any]] ?? [] }
-        #expect(problems().contains { $0["what"] as? String == "\(folder)/bin/caisson-vmm does not exist" })
+        #expect(problems().contains { $0["what"] as? String == "\(folder)/bin/caisson does not exist" })
         #expect(json["verdict"] as? String == "unable")
         #expect(installation()?["guest"] is NSNull)
 
-        command.folder.file("bin/caisson-vmm", mode: 0o644)
+        command.folder.file("bin/caisson", mode: 0o644)
         json = try read(command.run("doctor", "--json").output)
-        #expect(problems().contains { $0["what"] as? String == "\(folder)/bin/caisson-vmm is not executable" })
+        #expect(problems().contains { $0["what"] as? String == "\(folder)/bin/caisson is not executable" })
 
         command.folder.file("bin/other", mode: 0o755)
         command.environment["CAISSON_VMM"] = "\(folder)/bin/other"

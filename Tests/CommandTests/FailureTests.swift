@@ -4,6 +4,7 @@ import TestSupport
 import Testing
 
 @testable import CaissonCLI
+@testable import CaissonOptions
 
 /// What cannot work, told in one line.
 @Suite struct FailureTests {
@@ -51,7 +52,7 @@ import Testing
 
     @Test func `no default guest`() throws {
         var command = try Command()
-        command.moveProgram(to: "usr/bin")
+        command.moveProgram("caisson-cli", to: "usr/bin")
         let home = command.folder.path
         expect(
             command.run("run"),
@@ -66,18 +67,27 @@ import Testing
 
     @Test func `no program for the machine`() throws {
         var command = try Command(machineProgram: nil)
-        command.moveProgram(to: "bin")
+        command.moveProgram("caisson-cli", to: "bin")
         let kernel = command.folder.file("kernel")
-        let place = "\(command.folder.path)/bin/caisson-vmm"
-        let advice = "it belongs beside caisson; scripts/build makes both, and CAISSON_VMM names another"
+        let place = "\(command.folder.path)/bin/caisson"
+        let advice = "it belongs beside caisson-cli; scripts/build makes both, and CAISSON_VMM names another"
         expect(
             command.run("run", "--kernel", kernel), "cannot start \(place): No such file or directory; \(advice)")
-        command.folder.file("bin/caisson-vmm", "#!/bin/sh\n", mode: 0o644)
+        command.folder.file("bin/caisson", "#!/bin/sh\n", mode: 0o644)
         expect(command.run("run", "--kernel", kernel), "cannot start \(place): Permission denied; \(advice)")
         command.environment["CAISSON_VMM"] = "/no/such"
         expect(
             command.run("run", "--kernel", kernel),
             "cannot start /no/such: No such file or directory; CAISSON_VMM names it")
+    }
+
+    @Test func `no program for all that is no machine`() throws {
+        var command = try Command(machineProgram: nil)
+        command.moveProgram("caisson", to: "bin")
+        let place = "\(command.folder.path)/bin/caisson-cli"
+        expect(
+            command.run("--version"),
+            "cannot start \(place): No such file or directory; it belongs beside caisson, and scripts/build makes both")
     }
 
     @Test func `words that no process can be given`() throws {

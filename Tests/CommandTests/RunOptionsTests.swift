@@ -1,6 +1,7 @@
 import Testing
 
 @testable import CaissonCLI
+@testable import CaissonOptions
 
 /// The two ways in which `caisson run` reads its arguments are one.
 @Suite struct RunOptionsTests {

@@ -5,6 +5,7 @@ import TestSupport
 import Testing
 
 @testable import CaissonCLI
+@testable import CaissonOptions
 
 /// What `caisson run` hands to the machine's program.
 @Suite struct RunTests {
@@ -80,7 +81,7 @@ import Testing
 
     @Test func `the default guest is found in order`() throws {
         var command = try Command()
-        command.moveProgram(to: "usr/bin")
+        command.moveProgram("caisson-cli", to: "usr/bin")
         let places =
             ["named", "usr/share/caisson/guest", "cache/guest/default", "xdg/caisson/guest/default"]
             + [".cache/caisson/guest/default"]

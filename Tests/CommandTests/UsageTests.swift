@@ -3,6 +3,7 @@ import TestSupport
 import Testing
 
 @testable import CaissonCLI
+@testable import CaissonOptions
 
 @Suite struct UsageTests {
     /// Arguments, and the line that they get.

@@ -2,6 +2,7 @@ import HostIO
 import Testing
 
 @testable import CaissonCLI
+@testable import CaissonOptions
 
 @Suite struct ValueTests {
     @Test(

@@ -58,7 +58,8 @@ struct LinuxTests {
         let told = Int(try await run("date +%s", in: guest).split(separator: "\n")[0]) ?? 0
         #expect(told >= before - 1 && told <= Int(time(nil)) + 1)
         let slept = try await run("a=$(date +%s); sleep 2; b=$(date +%s); echo $((b - a))", in: guest)
-        #expect(["2\n", "3\n"].contains(slept))
+        // A busy host makes it longer, never shorter.
+        #expect((2...8).contains(Int(slept.prefix { $0.isNumber }) ?? 0), "\(slept)")
 
         // Memory and devices are what the machine has.
         let memory = Int(

@@ -183,7 +183,7 @@ class Bench:
                         times[subject.name].append(process.wait_for(b"A") * 1e3)
                         if len(memory[subject.name]) < 5:
                             # What a start leaves to be done is done by then.
-                            time.sleep(0.1)
+                            time.sleep(0.2)
                             memory[subject.name].append(process.memory_beside_guest() / 1024)
                 except NoAnswer as reason:
                     self._drop(subject, subjects, reason, needed=subject.name in ("caisson", "minimal C VMM"))

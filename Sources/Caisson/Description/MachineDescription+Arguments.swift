@@ -3,7 +3,7 @@ import Logging
 
 // A process's arguments hold any byte but NUL, so nothing is escaped: one word a field, `key=value`.
 //
-//     caisson-vmm name=web kernel=3:/boot/vmlinux ramdisk=4:initramfs.cpio append=quiet memory=134217728 cpus=1
+//     caisson name=web kernel=3:/boot/vmlinux ramdisk=4:initramfs.cpio append=quiet memory=134217728 cpus=1
 //         console=terminal timeout=30000ms debug-exit=no restart=yes log-level=warning
 extension MachineDescription {
     private enum Field: String, CaseIterable {
@@ -95,7 +95,7 @@ extension MachineDescription {
     }
 }
 
-/// A word that describes no machine. Only who starts `caisson-vmm` without `caisson` meets it.
+/// A word that describes no machine. Only who starts machines without `caisson-cli` meets it.
 package enum MachineDescriptionError: Error, Equatable {
     /// No field of that name, or no `key=value`.
     case unknownWord(String)
@@ -106,7 +106,7 @@ package enum MachineDescriptionError: Error, Equatable {
 
 extension MachineDescriptionError: CustomStringConvertible {
     package var description: String {
-        let advice = "this program is started by `caisson run`"
+        let advice = "`caisson help run` tells how to start a machine"
         return switch self {
         case .unknownWord(let word): "'\(word)' describes nothing of a machine; \(advice)"
         case .missing(let field): "the machine's description has no \(field)=; \(advice)"

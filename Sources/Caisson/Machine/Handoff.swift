@@ -16,6 +16,13 @@ final class Handoff<Value: Sendable>: Sendable {
         if isFirst { isThere.signal() }
     }
 
+    /// Waits for the value, at most for `time`.
+    func take(within time: DispatchTimeInterval) -> Value? {
+        guard isThere.wait(timeout: .now() + time) == .success else { return nil }
+        isThere.signal()
+        return value.withLock { $0 }
+    }
+
     /// Waits for the value.
     func take() -> Value {
         isThere.wait()

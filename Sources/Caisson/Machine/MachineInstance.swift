@@ -28,7 +28,7 @@ final class MachineInstance: Sendable {
             throw VirtualMachineError(.hostFailure, "\(error)")
         }
         let identity = ProcessorIdentity(
-            supported: try onHost { () throws(KVMError) in try HostProcessor.supportedCPUID(system) },
+            supported: try onHost { () throws(KVMError) in try system.supportedCPUID() },
             processorCount: configuration.cpuCount, hasDeadlineTimer: system.has(.tscDeadlineTimer))
         let filter = HostProbing.expected.interceptedMSRs
         machine = MachineHandle(try Self.makeMachine(system, memory, filter), memory: memory)

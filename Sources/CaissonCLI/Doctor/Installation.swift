@@ -1,4 +1,5 @@
 import Caisson
+import CaissonOptions
 import HostIO
 import SystemPackage
 

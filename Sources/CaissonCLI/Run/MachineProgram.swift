@@ -1,4 +1,5 @@
 import Caisson
+import CaissonOptions
 import HostIO
 import SystemPackage
 
@@ -8,18 +9,18 @@ struct MachineProgram {
     /// What to do where it cannot be started.
     let advice: String
 
-    /// $CAISSON_VMM, or `caisson-vmm` beside this program.
+    /// $CAISSON_VMM, or `caisson` beside this program.
     static func locate() throws(CommandError) -> MachineProgram {
         if let path = HostProcess.environment("CAISSON_VMM") {
             return MachineProgram(path: path, advice: "CAISSON_VMM names it")
         }
         guard let own = HostProcess.executablePath else {
-            throw .failure("cannot find caisson-vmm: /proc/self/exe cannot be read; name it by CAISSON_VMM")
+            throw .failure("cannot find caisson: /proc/self/exe cannot be read; name it by CAISSON_VMM")
         }
         let folder = FilePath(own).removingLastComponent()
         return MachineProgram(
-            path: folder.appending("caisson-vmm").string,
-            advice: "it belongs beside caisson; scripts/build makes both, and CAISSON_VMM names another")
+            path: folder.appending("caisson").string,
+            advice: "it belongs beside caisson-cli; scripts/build makes both, and CAISSON_VMM names another")
     }
 
     /// Returns only where the program could not be started.

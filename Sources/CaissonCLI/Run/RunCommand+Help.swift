@@ -22,8 +22,7 @@ extension RunCommand {
         ENVIRONMENT:
           CAISSON_GUEST           folder of the default guest's vmlinux and
                                   initramfs.cpio, in place of those below
-          CAISSON_VMM             the machine's program, in place of caisson-vmm
-                                  beside caisson
+          CAISSON_VMM             the machine's program, in place of caisson itself
           CAISSON_CACHE           in place of ~/.cache/caisson
           TERM                    passed to the default guest, as is the window's size
 

@@ -1,4 +1,5 @@
 import ArgumentParser
+import CaissonOptions
 
 /// `caisson run`: becomes a machine.
 struct RunCommand: ParsableCommand {

@@ -10,7 +10,7 @@ struct Command {
     var environment: [String: String]
     var program: String
 
-    /// - Parameter machineProgram: a shell script that is started as caisson-vmm; without it caisson looks for its own.
+    /// - Parameter machineProgram: a shell script that is started as the machine; without it caisson is that itself.
     init(machineProgram: String? = Command.tellingScript) throws {
         let tests = try #require(HostProcess.executablePath)
         program = tests[..<(tests.lastIndex(of: "/") ?? tests.endIndex)] + "/caisson"
@@ -35,11 +35,11 @@ struct Command {
         Child.run(program, arguments, environment: environment, output: output)
     }
 
-    /// Copies the program to where nothing else is.
-    mutating func moveProgram(to folderName: String) {
+    /// Copies one of the programs to where nothing else is, and runs that from now on.
+    mutating func moveProgram(_ name: String, to folderName: String) {
         let place = folder.folder(folderName)
-        let copied = Child.run("/bin/cp", [program, place])
+        let copied = Child.run("/bin/cp", [program.dropLast("caisson".count) + name, place])
         precondition(copied.status == 0, copied.errors)
-        program = "\(place)/caisson"
+        program = "\(place)/\(name)"
     }
 }

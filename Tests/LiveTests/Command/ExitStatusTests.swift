@@ -89,7 +89,7 @@ struct ExitStatusTests {
         #expect(run.output?.receiveText(1) == "R")
         let name = ScratchFile()
         let shown = Child.run("/bin/cat", ["/proc/\(run.process.id)/comm"], output: name.descriptor.raw)
-        #expect(shown.status == 0 && name.text == "caisson-vmm\n")
+        #expect(shown.status == 0 && name.text == "caisson\n")
         let children = Child.run("/bin/cat", ["/proc/\(run.process.id)/task/\(run.process.id)/children"])
         #expect(children.output == "")
     }
@@ -115,11 +115,24 @@ struct ExitStatusTests {
         #expect(child.output == "" && child.errors.hasPrefix("caisson: "))
     }
 
-    @Test func theMachinesProgramAloneIsMisuse() throws {
+    /// What only `caisson-cli` writes, written wrong.
+    @Test func aWrongDescriptionIsMisuse() throws {
         let folder = Folder()
         let child = Child.run(
-            try BuiltCommand.path() + "-vmm", ["--help"], environment: BuiltCommand.environment(folder))
+            try BuiltCommand.path(), ["name=web", "kernel=none"], environment: BuiltCommand.environment(folder))
         #expect(child.status == 2)
-        #expect(child.errors.hasPrefix("caisson: ") && child.errors.contains("caisson run"), "\(child.errors)")
+        #expect(child.errors.hasPrefix("caisson: ") && child.errors.contains("kernel="), "\(child.errors)")
+    }
+
+    /// Forms that only the parser of `caisson-cli` knows start the same machine.
+    @Test(.needsKVM) func everyFormOfAnOptionWorks() throws {
+        let folder = Folder()
+        let kernel = folder.file("kernel", TestKernel.multiboot(GuestCode.powerOff))
+        for options in [["--memory=64M", "-c1"], ["-m64M"], ["--debug-exit", "--memory", "64M"]] {
+            let child = Child.run(
+                try BuiltCommand.path(), ["run", "--kernel=\(kernel)"] + options,
+                environment: BuiltCommand.environment(folder))
+            #expect(child.status == 0 && child.errors == "", "\(options): \(child.errors)")
+        }
     }
 }

@@ -3,7 +3,7 @@ import HostIO
 import TestSupport
 import Testing
 
-/// The built `caisson`, with `caisson-vmm` beside it.
+/// The built `caisson`, with `caisson-cli` beside it.
 enum BuiltCommand {
     /// CAISSON_TEST_COMMAND, or what was built with these tests.
     static func path() throws -> String {
@@ -11,7 +11,7 @@ enum BuiltCommand {
         let path =
             HostProcess.environment("CAISSON_TEST_COMMAND")
             ?? tests[..<(tests.lastIndex(of: "/") ?? tests.endIndex)] + "/caisson"
-        for program in [path, "\(path)-vmm"] {
+        for program in [path, "\(path)-cli"] {
             try #require(access(program, X_OK) == 0, "there is no \(program): run scripts/build or swift build")
         }
         return path

@@ -1,26 +1,26 @@
 /// What `caisson run` was given, as it was written.
-struct RunOptions: Equatable {
-    var kernel: String?
-    var initrd: [String] = []
-    var append: [String] = []
-    var cmdline: String?
-    var memory: String?
-    var cpus: String?
-    var name: String?
-    var timeout: String?
-    var noReboot = false
-    var debugExit = false
-    var console = "terminal"
-    var verbose = 0
-    var logLevel: String?
+package struct RunOptions: Equatable {
+    package var kernel: String?
+    package var initrd: [String] = []
+    package var append: [String] = []
+    package var cmdline: String?
+    package var memory: String?
+    package var cpus: String?
+    package var name: String?
+    package var timeout: String?
+    package var noReboot = false
+    package var debugExit = false
+    package var console = "terminal"
+    package var verbose = 0
+    package var logLevel: String?
 
-    init() {}
+    package init() {}
 
     /// Reads arguments in their plainest forms, `--option value`, and gives up on all else: that, and every mistake, is
     /// for `RunCommand`, which says the same of what this understands.
     ///
     /// A machine starts in a few milliseconds; ArgumentParser would take 1.8 of them, and this takes 0.02.
-    init?(plain arguments: some Sequence<String>) {
+    package init?(plain arguments: some Sequence<String>) {
         var rest = arguments.makeIterator()
         /// A value that begins with a dash may be an option instead, where that is possible.
         func value(unconditionally: Bool = false) -> String? {

@@ -1,16 +1,16 @@
 import HostIO
-import SystemPackage
+package import SystemPackage
 
 /// The guest that boots where no other is named: a folder that holds its kernel and its initial ramdisk.
-struct DefaultGuest {
-    let folder: FilePath
+package struct DefaultGuest {
+    package let folder: FilePath
 
-    var kernel: FilePath { folder.appending("vmlinux") }
-    var ramdisk: FilePath { folder.appending("initramfs.cpio") }
+    package var kernel: FilePath { folder.appending("vmlinux") }
+    package var ramdisk: FilePath { folder.appending("initramfs.cpio") }
 
     /// The folder that $CAISSON_GUEST names; otherwise the one that was installed with this program, or the one that
     /// `guest-images/build` made last.
-    static func locate() throws(CommandError) -> DefaultGuest {
+    package static func locate() throws(CommandError) -> DefaultGuest {
         if let named = HostProcess.environment("CAISSON_GUEST") { return DefaultGuest(folder: FilePath(named)) }
         let guests = folders.map { DefaultGuest(folder: $0) }
         // Errors other than absence show when the file is opened.

@@ -1,0 +1,48 @@
+package import Caisson
+import HostIO
+
+extension RunOptions {
+    /// The machine that is asked for, its files open. Checks every option before it opens a file.
+    /// - Throws: what to tell the user.
+    package func describe() throws(CommandError) -> MachineDescription {
+        let name = try machineName()
+        let memorySize = try memory.map(Self.memorySize)
+        let processorCount = try cpus.map(Self.processorCount)
+        let console = try consoleSpecification()
+        let timeout = try self.timeout.map(Self.timeout)
+        let logLevel = try leastLevel()
+        let commandLine = try self.commandLine(console: console)
+
+        let files = try GuestFiles(kernel: kernel, ramdisks: initrd)
+        var description = MachineDescription(
+            name: name, kernel: files.kernel, memorySize: memorySize ?? (isDefaultGuest ? 128 << 20 : 512 << 20))
+        description.ramdisks = files.ramdisks
+        description.commandLine = commandLine
+        if let processorCount { description.processorCount = processorCount }
+        description.console = console
+        description.timeout = timeout
+        description.debugExit = debugExit
+        description.restartsOnReset = !noReboot
+        description.logLevel = logLevel
+        return description
+    }
+
+    private var isDefaultGuest: Bool { kernel == nil }
+
+    private func commandLine(console: ConsoleSpecification) throws(CommandError) -> MachineDescription.CommandLine {
+        if let words = cmdline {
+            guard append.isEmpty else {
+                throw .usage("--append adds to the default command line, which --cmdline replaces: give one of them")
+            }
+            return .replacingDefaults(by: words)
+        }
+        var words: [String] = []
+        if isDefaultGuest {
+            // Nobody waits for a boot's messages, and each byte costs an exit. Panics are told all the same.
+            words.append("quiet")
+            if console == .terminal { words += TerminalWords.current }
+        }
+        // The last word wins: the user's.
+        return .extendingDefaults(by: (words + append).joined(separator: " "))
+    }
+}
