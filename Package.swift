@@ -53,7 +53,7 @@ let package = Package(
         module("Virtio", ["CLinux", "GuestMemory"]),
         module("KVM", ["CLinux", "GuestMemory", "HostResources"]),
         module("SoftwareKVM", ["CLinux", "KVM", "GuestMemory"]),
-        module("Devices", ["CLinux"]),
+        module("Devices", ["CLinux", "GuestMemory", "Virtio"]),
         module("HostIO", ["CLinux", "HostResources", system]),
         module("LinuxBoot", ["CCompression", "CLinux", "GuestMemory"]),
         module(
@@ -72,16 +72,21 @@ let package = Package(
         .executableTarget(name: "BootLinux", dependencies: ["Caisson", system], swiftSettings: strict),
 
         .target(
-            name: "TestSupport", dependencies: ["CLinux"], path: "Tests/TestSupport", swiftSettings: testing),
-        tests("GuestMemory", ["GuestMemory"]),
-        tests("Virtio", ["Virtio", "GuestMemory", "CLinux"]),
+            name: "TestSupport", dependencies: ["CLinux", "GuestMemory", "Virtio"], path: "Tests/TestSupport",
+            swiftSettings: testing),
+        tests("GuestMemory", ["GuestMemory", "TestSupport"]),
+        tests("Virtio", ["Virtio", "GuestMemory", "TestSupport", "CLinux"]),
         tests("KVM", ["KVM", "GuestMemory", "CLinux"]),
-        tests("SoftwareKVM", ["SoftwareKVM", "KVM", "GuestMemory", "CLinux"]),
-        tests("Devices", ["Devices"]),
+        tests("SoftwareKVM", ["SoftwareKVM", "KVM", "GuestMemory", "TestSupport", "CLinux"]),
+        tests("Devices", ["Devices", "Virtio", "GuestMemory", "TestSupport"]),
         tests("HostIO", ["HostIO", "TestSupport", "CLinux", system]),
-        tests("LinuxBoot", ["LinuxBoot", "GuestMemory", "CCompression"]),
+        tests("LinuxBoot", ["LinuxBoot", "GuestMemory", "TestSupport", "CCompression"]),
         tests(
-            "Caisson", ["Caisson", "CLinux", "HostIO", "KVM", "SoftwareKVM", "GuestMemory", "Devices", logging, system]),
+            "Caisson",
+            [
+                "Caisson", "CLinux", "HostIO", "KVM", "SoftwareKVM", "GuestMemory", "Devices", "TestSupport", logging,
+                system,
+            ]),
         tests("Command", ["CaissonCLI", "CaissonOptions", "Caisson", "HostIO", "TestSupport", "CLinux", system]),
         tests(
             "Live",

@@ -1,5 +1,6 @@
 import Devices
 import Synchronization
+import TestSupport
 import Testing
 
 /// Answers with the offset and remembers writes.

@@ -1,5 +1,6 @@
 import Devices
 import Synchronization
+import TestSupport
 import Testing
 
 /// A host's clock that stands until it is moved, and the timer that goes with it.

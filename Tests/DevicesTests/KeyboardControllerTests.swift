@@ -1,4 +1,5 @@
 import Devices
+import TestSupport
 import Testing
 
 private let data: UInt16 = 0

@@ -2,6 +2,7 @@ import Devices
 import Dispatch
 import Glibc
 import Synchronization
+import TestSupport
 import Testing
 
 /// Long random runs: what goes in comes out, in order, whatever the two sides do.

@@ -1,5 +1,6 @@
 import Glibc
 import GuestMemory
+import TestSupport
 import Testing
 
 @Suite struct AccessTests {

@@ -1,20 +1,5 @@
 import GuestMemory
 
-/// SplitMix64: the same numbers in every run of a seed.
-struct SeededGenerator: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var value = state
-        value = (value ^ value >> 30) &* 0xbf58_476d_1ce4_e5b9
-        value = (value ^ value >> 27) &* 0x94d0_49bb_1331_11eb
-        return value ^ value >> 31
-    }
-}
-
 let mebibyte: UInt64 = 1 << 20
 let gibibyte: UInt64 = 1 << 30
 /// A machine with RAM on both sides of the hole: 3 GiB below, 1 GiB from 4 GiB up.

@@ -1,5 +1,6 @@
 import CLinux
 import GuestMemory
+import TestSupport
 import Testing
 
 @testable import SoftwareKVM

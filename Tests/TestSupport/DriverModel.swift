@@ -1,42 +1,53 @@
 import CLinux
-import GuestMemory
-import Virtio
+package import GuestMemory
+package import Virtio
 
 /// The driver's side of a queue, as virtio 1.2 describes it in 2.7.13 and 2.7.14.
-struct DriverModel {
-    struct Buffer: Equatable {
-        var address: GuestAddress
-        var length: UInt32
-        var isWritable: Bool
+package struct DriverModel {
+    package struct Buffer: Equatable {
+        package var address: GuestAddress
+        package var length: UInt32
+        package var isWritable: Bool
+
+        package init(address: GuestAddress, length: UInt32, isWritable: Bool) {
+            self.address = address
+            self.length = length
+            self.isWritable = isWritable
+        }
     }
 
-    struct Completion: Equatable {
-        var head: UInt16
-        var written: UInt32
+    package struct Completion: Equatable {
+        package var head: UInt16
+        package var written: UInt32
+
+        package init(head: UInt16, written: UInt32) {
+            self.head = head
+            self.written = written
+        }
     }
 
-    let memory: GuestMemory
-    let state: VirtqueueState
+    package let memory: GuestMemory
+    package let state: VirtqueueState
     /// Where indirect tables go: one for each head, 16 bytes times the size each.
-    let indirectTables: UInt64
+    package let indirectTables: UInt64
     private var free: [UInt16]
     private var owned: [UInt16: [UInt16]] = [:]
-    private(set) var nextAvailable: UInt16 = 0
+    package private(set) var nextAvailable: UInt16 = 0
     private var published: UInt16 = 0
-    private(set) var lastUsed: UInt16 = 0
+    package private(set) var lastUsed: UInt16 = 0
 
-    init(memory: GuestMemory, state: VirtqueueState, indirectTables: UInt64) {
+    package init(memory: GuestMemory, state: VirtqueueState, indirectTables: UInt64) {
         self.memory = memory
         self.state = state
         self.indirectTables = indirectTables
         free = Array(0..<state.size)
     }
 
-    var freeCount: Int { free.count }
+    package var freeCount: Int { free.count }
 
     /// Makes a chain available, its last `inTable` buffers by an indirect table.
     /// - Returns: its head, or nil where the table has no room.
-    mutating func add(
+    package mutating func add(
         _ buffers: [Buffer], inTable: Int = 0, using generator: inout SeededGenerator
     ) throws -> UInt16? {
         let direct = buffers.count - inTable
@@ -92,7 +103,7 @@ struct DriverModel {
     }
 
     /// Stores the index, and says whether the device wants a notification.
-    mutating func publish() throws -> Bool {
+    package mutating func publish() throws -> Bool {
         guard published != nextAvailable else { return false }
         let old = published
         published = nextAvailable
@@ -108,7 +119,7 @@ struct DriverModel {
     }
 
     /// What the device has completed since the last call, in its order.
-    mutating func reap() throws -> [Completion] {
+    package mutating func reap() throws -> [Completion] {
         var completions: [Completion] = []
         while try memory.loadAcquire16(at: GuestAddress(state.usedRing.rawValue + 2)) != lastUsed {
             let entry = GuestAddress(state.usedRing.rawValue + 4 + 8 * UInt64(lastUsed % state.size))
@@ -125,7 +136,7 @@ struct DriverModel {
     }
 
     /// Asks for an interrupt with the next completion but `skip`, and says whether some came meanwhile.
-    func enableInterrupts(skip: UInt16 = 0) throws -> Bool {
+    package func enableInterrupts(skip: UInt16 = 0) throws -> Bool {
         if state.usesEventIndex {
             try memory.store(
                 lastUsed &+ skip, at: GuestAddress(state.availableRing.rawValue + 4 + 2 * UInt64(state.size)))
@@ -136,12 +147,12 @@ struct DriverModel {
         return try memory.loadAcquire16(at: GuestAddress(state.usedRing.rawValue + 2)) &- lastUsed > skip
     }
 
-    func disableInterrupts() throws {
+    package func disableInterrupts() throws {
         if !state.usesEventIndex { try memory.store(1 as UInt16, at: state.availableRing) }
     }
 }
 
-enum DriverConfusion: Error {
+package enum DriverConfusion: Error {
     /// A used entry that says no chain in flight.
     case notMine(UInt64)
 }
