@@ -45,6 +45,7 @@ public final class VirtualMachine: Sendable {
     private struct Parts {
         var images: BootImages
         var loop: EventLoop
+        var devices: HostDevices
         var console: ConsoleLine?
         var instance: MachineInstance?
     }
@@ -234,7 +235,8 @@ public final class VirtualMachine: Sendable {
         }
         let loop: EventLoop
         do { loop = try EventLoop(name: "caisson-io") } catch { throw VirtualMachineError(error) }
-        parts.withLock { $0 = Parts(images: images, loop: loop) }
+        let devices = HostDevices(configuration, loop: loop)
+        parts.withLock { $0 = Parts(images: images, loop: loop, devices: devices) }
         if let console = try openConsole(loop) { parts.withLock { $0?.console = console } }
         try startInstance()
     }
@@ -254,21 +256,20 @@ public final class VirtualMachine: Sendable {
     }
 
     private func startInstance() throws(VirtualMachineError) {
-        guard let (images, loop, console) = parts.withLock({ $0.map { ($0.images, $0.loop, $0.console) } }) else {
-            preconditionFailure("an instance without its parts")
-        }
+        guard let parts = parts.withLock({ $0 }) else { preconditionFailure("an instance without its parts") }
         let system = try onHost { () throws(KVMError) in
             let system = try KVMSystem()
             try system.checkRequiredCapabilities()
             return system
         }
         let instance = try MachineInstance(
-            configuration, images: images, system: system, console: console, loop: loop, logger: logger,
+            configuration, images: parts.images, system: system, console: parts.console, loop: parts.loop,
+            devices: parts.devices, logger: logger,
             ended: { [weak self] end in
                 guard let self else { return }
                 self.control.async { self.instanceEnded(end) }
             })
-        parts.withLock { $0?.instance = instance }
+        self.parts.withLock { $0?.instance = instance }
     }
 
     /// An instance came to its end by itself.

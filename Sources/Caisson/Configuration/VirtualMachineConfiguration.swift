@@ -18,6 +18,8 @@ public struct VirtualMachineConfiguration: Sendable {
     public var memorySize: UInt64 = 512 << 20
     /// At most one.
     public var serialPorts: [SerialPortConfiguration] = []
+    /// With the other virtio devices at most `maximumAllowedVirtioDeviceCount`.
+    public var entropyDevices: [VirtioEntropyDeviceConfiguration] = []
     /// Whether a guest that resets its machine starts again; otherwise the machine stops.
     public var restartsOnReset = true
     /// Whether the guest may end the machine with an exit status of its own, by writing to port 0xf4.
@@ -34,6 +36,11 @@ public struct VirtualMachineConfiguration: Sendable {
     public static let minimumAllowedMemorySize: UInt64 = 1 << 20
     /// The greatest `memorySize`, in bytes: what an address space can hold. The host's memory sets the limit in practice.
     public static let maximumAllowedMemorySize: UInt64 = 1 << 46
+
+    /// The most virtio devices of all kinds together: each has an interrupt line of its own.
+    public static var maximumAllowedVirtioDeviceCount: Int { VirtioWindow.limit }
+
+    private var virtioDeviceCount: Int { entropyDevices.count }
 
     /// Checks everything that can be checked without touching the host.
     /// - Throws: `invalidConfiguration`.
@@ -55,6 +62,10 @@ public struct VirtualMachineConfiguration: Sendable {
         }
         guard serialPorts.count <= 1 else {
             throw invalid("\(serialPorts.count) serial ports: a machine has at most 1")
+        }
+        guard virtioDeviceCount <= Self.maximumAllowedVirtioDeviceCount else {
+            throw invalid(
+                "\(virtioDeviceCount) virtio devices: a machine has at most \(Self.maximumAllowedVirtioDeviceCount)")
         }
         guard serialPorts.allSatisfy({ $0.attachment is any ConsoleAttachment }) else {
             throw invalid("a serial port's attachment is none of Caisson's")

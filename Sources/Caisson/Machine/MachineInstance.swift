@@ -10,6 +10,7 @@ import SoftwareKVM
 /// A machine from power-on to its end or reset: memory, devices and processors, all new.
 final class MachineInstance: Sendable {
     private let machine: MachineHandle
+    private let virtio: [VirtioSlot]
     private let platform: Platform
     private let threads: [VCPUThread]
     private let ending: MachineEnding
@@ -21,7 +22,8 @@ final class MachineInstance: Sendable {
     /// - Throws: whatever keeps the machine from running.
     init(
         _ configuration: VirtualMachineConfiguration, images: BootImages, system: borrowing KVMSystem,
-        console: ConsoleLine?, loop: EventLoop, logger: Logger, ended: @escaping @Sendable (MachineEnd) -> Void
+        console: ConsoleLine?, loop: EventLoop, devices: HostDevices, logger: Logger,
+        ended: @escaping @Sendable (MachineEnd) -> Void
     ) throws(VirtualMachineError) {
         let memory: GuestMemory
         do { memory = try GuestMemory(size: configuration.memorySize) } catch {
@@ -33,9 +35,10 @@ final class MachineInstance: Sendable {
         let filter = HostProbing.expected.interceptedMSRs
         machine = MachineHandle(try Self.makeMachine(system, memory, filter), memory: memory)
         ending = MachineEnding(handler: ended)
+        virtio = try Self.connect(devices, to: machine, logger)
         platform = try Platform(
             machine: machine, ending: ending, console: console, loop: loop,
-            hasDebugExitPort: configuration.hasDebugExitPort)
+            hasDebugExitPort: configuration.hasDebugExitPort, virtio: virtio)
         threads = (0..<configuration.cpuCount).map(VCPUThread.init)
         ending.setThreads(threads)
         monitor = try HaltMonitor(of: threads, on: loop, ending: ending)
@@ -48,6 +51,19 @@ final class MachineInstance: Sendable {
             end()
             throw error
         }
+    }
+
+    private static func connect(
+        _ devices: HostDevices, to machine: MachineHandle, _ logger: Logger
+    ) throws(VirtualMachineError) -> [VirtioSlot] {
+        var slots: [VirtioSlot] = []
+        for (index, item) in devices.items.enumerated() {
+            slots.append(
+                try VirtioSlot(
+                    item.make(), name: item.name, in: VirtioWindow(index: index), machine: machine, loop: item.loop,
+                    logger: logger))
+        }
+        return slots
     }
 
     /// Filter, memory slots, interrupt controllers: in another order the kernel may wait milliseconds for what the one
@@ -96,7 +112,8 @@ final class MachineInstance: Sendable {
         }
         var loader = LinuxBoot.BootLoader(kernel: images.kernel)
         loader.ramdisks = images.ramdisks
-        let defaults = CommandLine.linux.withDefaults(HostCommandLine.words(for: quirks))
+        let defaults = CommandLine.linux.withDefaults(
+            HostCommandLine.words(for: quirks) + virtio.map(\.window.commandLineWord))
         loader.commandLine =
             settings.usesDefaultCommandLine
             ? defaults.extended(by: settings.commandLine) : defaults.replaced(by: settings.commandLine)
@@ -128,11 +145,12 @@ final class MachineInstance: Sendable {
     /// Asks for an end, unless there is one already.
     func requestEnd(_ end: MachineEnd) { ending.end(end) }
 
-    /// Waits for the processors' end and lets go of the machine's timers.
+    /// Waits for the processors' end, switches the devices off, and lets go of the machine's timers.
     func end() {
         ending.end(.stopped)
         monitor.stop()
         for thread in threads { thread.waitUntilEnded() }
+        for slot in virtio { slot.powerOff() }
         let (ports, memory) = (platform.ports, platform.memory)
         logger.debug(
             """

@@ -3,7 +3,7 @@ import Devices
 import HostIO
 import Synchronization
 
-/// The small devices of a machine, on their buses.
+/// The devices of a machine, on their buses.
 struct Platform: Sendable {
     let ports: PortBus
     let memory: MMIOBus
@@ -11,7 +11,8 @@ struct Platform: Sendable {
 
     /// - Throws: `hostFailure`.
     init(
-        machine: MachineHandle, ending: MachineEnding, console: ConsoleLine?, loop: EventLoop, hasDebugExitPort: Bool
+        machine: MachineHandle, ending: MachineEnding, console: ConsoleLine?, loop: EventLoop, hasDebugExitPort: Bool,
+        virtio: [VirtioSlot]
     ) throws(VirtualMachineError) {
         let keyboard = KeyboardController(interrupt: GSILine(machine, gsi: 1), events: ending)
         let clock = try Self.makeClock(machine: machine, loop: loop)
@@ -36,7 +37,11 @@ struct Platform: Sendable {
         }
         do {
             ports = try PortBus(registrations)
-            memory = try MMIOBus([])
+            memory = try MMIOBus(
+                virtio.map { slot in
+                    let first = slot.window.address
+                    return .init(slot.transport, at: first...first + VirtioMMIOTransport.windowSize - 1)
+                })
         } catch {
             preconditionFailure("the platform's devices overlap: \(error)")
         }

@@ -53,6 +53,9 @@ package final class VirtioMMIOTransport: MMIODevice {
     /// ring of its doorbell; a call without cause does no harm.
     package func queueNotified(_ index: Int) { control.queueNotified(index) }
 
+    /// Resets the device, as its driver can: when the call returns, nothing touches guest memory any more.
+    package func powerOff() { control.writeStatus(0) }
+
     // MARK: The guest's side
 
     package func read(offset: UInt64, width: Int) -> UInt64 {

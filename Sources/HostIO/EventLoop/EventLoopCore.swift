@@ -33,17 +33,15 @@ final class EventLoopCore: Sendable {
 
     let thread = Mutex(Thread())
     private let epoll: OwnedFileDescriptor
-    private let wake: OwnedFileDescriptor
+    private let wake: HostEvent
     private let state = Mutex(State())
 
     init() throws(HostError) {
         let epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
         guard epoll >= 0 else { throw HostError("create", "an event loop", .current) }
         self.epoll = OwnedFileDescriptor(owning: epoll)
-        let wake = eventfd(0, Int32(EFD_CLOEXEC) | Int32(EFD_NONBLOCK))
-        guard wake >= 0 else { throw HostError("create", "an eventfd", .current) }
-        self.wake = OwnedFileDescriptor(owning: wake)
-        let errno = control(EPOLL_CTL_ADD, wake, .readable, Self.wakeID)
+        wake = try HostEvent()
+        let errno = control(EPOLL_CTL_ADD, wake.descriptor, .readable, Self.wakeID)
         guard errno == nil else { throw HostError("watch", "an eventfd", errno ?? .current) }
     }
 
@@ -119,10 +117,7 @@ final class EventLoopCore: Sendable {
         return result == 0 ? nil : Errno(rawValue: -result)
     }
 
-    private func wakeUp() {
-        // Fails only when the counter is full, and then the loop wakes up anyway.
-        _ = eventfd_write(wake.rawValue, 1)
-    }
+    private func wakeUp() { wake.signal() }
 
     // MARK: On the loop
 
@@ -133,9 +128,7 @@ final class EventLoopCore: Sendable {
             let count = wait(&events, timeout: isBusy ? 0 : -1)
             for index in 0..<count {
                 if events[index].id == Self.wakeID {
-                    var value: eventfd_t = 0
-                    // SAFETY: `value` is what an eventfd gives.
-                    _ = unsafe eventfd_read(wake.rawValue, &value)
+                    wake.clear()
                 } else {
                     call(events[index].id, Readiness(rawValue: events[index].events))
                 }
