@@ -126,7 +126,7 @@ package struct Virtqueue: ~Copyable {
             previous = index
             index = descriptor.next
         }
-        return VirtqueueRequest(chain)
+        return VirtqueueRequest(head: chain.head, RequestSegments(chain))
     }
 
     // MARK: Requests that wait
@@ -143,14 +143,15 @@ package struct Virtqueue: ~Copyable {
     ///
     /// - Parameters:
     ///   - request: one of this queue's.
-    ///   - written: the bytes written from the start of its writable part, at most `writableBytes` (2.7.8.2).
+    ///   - written: the bytes written from the start of its writable part, at most `writableBytes`, and the
+    ///     status (2.7.8.2).
     package mutating func complete(_ request: consuming VirtqueueRequest, written: UInt32) {
-        precondition(UInt64(written) <= request.writableBytes, "more bytes than the request has room for")
+        precondition(UInt64(written) <= request.parts.writableRoom, "more bytes than the request has room for")
         rings.storeUsed(nextUsed, head: request.head, length: written)
         nextUsed &+= 1
         ledger.release(head: request.head)
         // SAFETY: the request ends here, and its segments with it.
-        unsafe store.giveBack(request.segments, head: request.head)
+        unsafe store.giveBack(request.parts.start, head: request.head)
     }
 
     /// Shows the driver all that was completed since the last call, by one store of the index.

@@ -12,7 +12,7 @@ extension VirtqueueRequest {
 
     private func read(at offset: UInt64, into bytes: UnsafeMutableRawBufferPointer) -> Int {
         // SAFETY: `copy` stays inside of both sides.
-        unsafe Self.copy(readableSegments, from: offset, byteCount: bytes.count) { segment, done, count in
+        unsafe Self.copy(readableBuffers.segments, from: offset, byteCount: bytes.count) { segment, done, count in
             if let start = bytes.baseAddress { unsafe caisson_copy(start.advanced(by: done), segment, count) }
         }
     }
@@ -22,7 +22,7 @@ extension VirtqueueRequest {
     package func write(_ source: Span<UInt8>, at offset: UInt64) -> Int {
         // SAFETY: `copy` stays inside of both sides, and a device's own memory is never guest RAM.
         unsafe source.withUnsafeBytes { bytes in
-            unsafe Self.copy(writableSegments, from: offset, byteCount: bytes.count) { segment, done, count in
+            unsafe Self.copy(writableBuffers.segments, from: offset, byteCount: bytes.count) { segment, done, count in
                 if let start = bytes.baseAddress { unsafe caisson_copy(segment, start.advanced(by: done), count) }
             }
         }

@@ -1,4 +1,4 @@
-package import CLinux
+import CLinux
 
 /// A chain of buffers that a driver made available: checked whole, and the device's own until it is completed.
 ///
@@ -10,46 +10,51 @@ package import CLinux
 @safe package struct VirtqueueRequest: ~Copyable {
     /// The first descriptor's number; no two requests in flight have the same.
     package let head: UInt16
-    let segments: UnsafeMutablePointer<iovec>
-    /// The number of segments to read, which come first.
-    package let readableCount: Int
-    /// The number of segments to write.
-    package let writableCount: Int
-    /// Bytes in the segments to read. With `writableBytes` at most 2^32.
-    package let readableBytes: UInt64
-    /// Bytes in the segments to write.
-    package let writableBytes: UInt64
+    private(set) var parts: RequestSegments
 
-    init(_ chain: Chain) {
-        head = chain.head
-        unsafe segments = unsafe chain.segments
-        readableCount = chain.readableCount
-        writableCount = chain.writableCount
-        readableBytes = chain.readableBytes
-        writableBytes = chain.writableBytes
-    }
-
-    init(_ record: ParkedRequests.Record, head: UInt16, segments: UnsafeMutablePointer<iovec>) {
+    init(head: UInt16, _ parts: RequestSegments) {
         self.head = head
-        unsafe self.segments = unsafe segments
-        readableCount = record.readableCount
-        writableCount = record.writableCount
-        readableBytes = record.readableBytes
-        writableBytes = record.writableBytes
+        self.parts = parts
     }
 
-    /// The segments to read, for the kernel: each a host address in guest RAM and a length above 0.
-    ///
-    /// Nothing may write there, and nothing may use the array or what it points to after the request is completed or
-    /// its queue has ended.
-    @unsafe package var readableSegments: UnsafeBufferPointer<iovec> {
-        // SAFETY: the chain's collector filled that many.
-        unsafe UnsafeBufferPointer(start: segments, count: readableCount)
+    /// The number of segments to read, which come first.
+    package var readableCount: Int { parts.readableCount }
+    /// The number of segments to write.
+    package var writableCount: Int { parts.writableCount }
+    /// Bytes in the segments to read. With `writableBytes` at most 2^32.
+    package var readableBytes: UInt64 { parts.readableBytes }
+    /// Bytes in the segments to write.
+    package var writableBytes: UInt64 { parts.writableBytes }
+
+    // MARK: Headers and status
+
+    /// Leaves out the first `count` bytes of what there is to read, a header's for instance, as far as there are so many.
+    package mutating func dropReadable(_ count: UInt64) { parts.dropReadable(count) }
+
+    /// Sets the last byte to write apart, for `storeStatus`: many kinds of requests end with a status (5.2.6, 5.1.6.5).
+    /// - Returns: false where there is no byte to write.
+    package mutating func takeStatus() -> Bool { parts.takeStatus() }
+
+    /// Writes the byte that `takeStatus` set apart.
+    package func storeStatus(_ value: UInt8) {
+        guard let status = unsafe parts.status else { preconditionFailure("no status was set apart") }
+        // SAFETY: a byte of a segment, checked with it.
+        unsafe caisson_store_8(status, value)
     }
 
-    /// The segments to write, for the kernel, as `readableSegments`.
-    @unsafe package var writableSegments: UnsafeBufferPointer<iovec> {
-        // SAFETY: the chain's collector filled that many, behind those to read.
-        unsafe UnsafeBufferPointer(start: segments.advanced(by: readableCount), count: writableCount)
+    // MARK: Buffers for the kernel
+
+    /// What there is to read. Nothing may write there.
+    package var readableBuffers: GuestBuffers {
+        // SAFETY: the part of the array that is still to be read.
+        unsafe GuestBuffers(
+            parts.start.advanced(by: parts.readableStart), count: readableCount, byteCount: readableBytes)
+    }
+
+    /// What there is to write.
+    package var writableBuffers: GuestBuffers {
+        // SAFETY: the part of the array behind those to read.
+        unsafe GuestBuffers(
+            parts.start.advanced(by: parts.writableStart), count: writableCount, byteCount: writableBytes)
     }
 }

@@ -81,7 +81,7 @@ import Testing
                 while let request = try queue.pop() {
                     let (head, buffers) = expected.removeFirst()
                     #expect(request.head == head)
-                    let segments = Array(request.readableSegments) + Array(request.writableSegments)
+                    let segments = Array(request.readableBuffers.segments) + Array(request.writableBuffers.segments)
                     #expect(segments.map { $0.iov_len } == buffers.map { Int($0.length) })
                     #expect(segments.map { $0.iov_base } == buffers.map { base + Int($0.address.rawValue) })
                     #expect(request.readableCount == buffers.count { !$0.isWritable })

@@ -26,10 +26,10 @@ import Testing
         #expect(request.readableCount == 1 && request.readableBytes == 16)
         #expect(request.writableCount == 2 && request.writableBytes == 513)
         let base = try ring.memory.hostPointer(0, 1)
-        #expect(request.readableSegments.map { $0.iov_base } == [base + 0x20000])
-        #expect(request.readableSegments.map { $0.iov_len } == [16])
-        #expect(request.writableSegments.map { $0.iov_base } == [base + 0x30000, base + 0x40000])
-        #expect(request.writableSegments.map { $0.iov_len } == [512, 1])
+        #expect(request.readableBuffers.segments.map { $0.iov_base } == [base + 0x20000])
+        #expect(request.readableBuffers.segments.map { $0.iov_len } == [16])
+        #expect(request.writableBuffers.segments.map { $0.iov_base } == [base + 0x30000, base + 0x40000])
+        #expect(request.writableBuffers.segments.map { $0.iov_len } == [512, 1])
         #expect(queue.inFlightCount == 1)
         queue.complete(request, written: 513)
         #expect(queue.inFlightCount == 0)
@@ -122,7 +122,7 @@ import Testing
         #expect(queue.segmentBlockCount == 3)
         for (chain, ticket) in parked.enumerated() {
             let request = try queue.unparkOne(ticket)
-            #expect(request.readableSegments.map { $0.iov_len } == (1...20).map { chain * 20 + $0 })
+            #expect(request.readableBuffers.segments.map { $0.iov_len } == (1...20).map { chain * 20 + $0 })
             queue.complete(request, written: 0)
         }
         // The same blocks serve what comes next.
