@@ -6,6 +6,8 @@ package enum VirtioFailure: Error, Equatable, Sendable {
     case queue(Int, VirtqueueError)
     /// The driver wants a queue of a size that is not a power of two from 1 to `maximum`.
     case queueSize(queue: Int, size: UInt32, maximum: UInt16)
+    /// A request lacks a header or a place for its status.
+    case malformedRequest(queue: Int)
     /// The driver set DRIVER_OK without features that both sides agree on.
     case notNegotiated
 }
@@ -17,6 +19,7 @@ extension VirtioFailure: CustomStringConvertible {
         case .queue(let index, let error): "queue \(index): \(error)"
         case .queueSize(let queue, let size, let maximum):
             "queue \(queue): the driver wants \(size) entries, not a power of two from 1 to \(maximum)"
+        case .malformedRequest(let queue): "queue \(queue): a request has no whole header, or no place for its status"
         case .notNegotiated: "the driver starts the device before features are agreed on"
         }
     }
