@@ -47,6 +47,7 @@ let package = Package(
         .systemLibrary(
             name: "CCompression",
             providers: [.apt(["zlib1g-dev", "liblz4-dev", "libzstd-dev", "liblzma-dev"])]),
+        .target(name: "CURing", linkerSettings: [.linkedLibrary("uring")]),
 
         module("HostResources", ["CLinux"]),
         module("GuestMemory", ["CLinux"]),
@@ -54,12 +55,13 @@ let package = Package(
         module("KVM", ["CLinux", "GuestMemory", "HostResources"]),
         module("SoftwareKVM", ["CLinux", "KVM", "GuestMemory"]),
         module("Devices", ["CLinux", "GuestMemory", "Virtio"]),
-        module("HostIO", ["CLinux", "HostResources", system]),
+        module("HostIO", ["CLinux", "CURing", "HostResources", system]),
         module("LinuxBoot", ["CCompression", "CLinux", "GuestMemory"]),
         module(
             "Caisson",
             [
-                "CLinux", "HostResources", "GuestMemory", "KVM", "SoftwareKVM", "Devices", "HostIO", "LinuxBoot",
+                "CLinux", "HostResources", "GuestMemory", "KVM", "SoftwareKVM", "Devices", "Virtio", "HostIO",
+                "LinuxBoot",
                 logging, system,
             ]),
         module("CaissonOptions", ["Caisson", "HostIO", logging, system]),
@@ -78,7 +80,7 @@ let package = Package(
         tests("Virtio", ["Virtio", "GuestMemory", "TestSupport", "CLinux"]),
         tests("KVM", ["KVM", "GuestMemory", "CLinux"]),
         tests("SoftwareKVM", ["SoftwareKVM", "KVM", "GuestMemory", "TestSupport", "CLinux"]),
-        tests("Devices", ["Devices", "Virtio", "GuestMemory", "TestSupport"]),
+        tests("Devices", ["Devices", "Virtio", "GuestMemory", "TestSupport", "CLinux"]),
         tests("HostIO", ["HostIO", "TestSupport", "CLinux", system]),
         tests("LinuxBoot", ["LinuxBoot", "GuestMemory", "TestSupport", "CCompression"]),
         tests(

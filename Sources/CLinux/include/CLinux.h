@@ -28,6 +28,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "caisson_disk.h"
 #include "caisson_hostio.h"
 #include "caisson_ioctl.h"
 #include "caisson_memory.h"
