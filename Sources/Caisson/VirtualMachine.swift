@@ -235,7 +235,11 @@ public final class VirtualMachine: Sendable {
         }
         let loop: EventLoop
         do { loop = try EventLoop(name: "caisson-io") } catch { throw VirtualMachineError(error) }
-        let devices = HostDevices(configuration, loop: loop)
+        let devices: HostDevices
+        do { devices = try HostDevices(configuration, loop: loop, logger: logger) } catch {
+            loop.stop()
+            throw error
+        }
         parts.withLock { $0 = Parts(images: images, loop: loop, devices: devices) }
         if let console = try openConsole(loop) { parts.withLock { $0?.console = console } }
         try startInstance()
@@ -323,6 +327,7 @@ public final class VirtualMachine: Sendable {
     private static func close(_ parts: Parts) {
         parts.instance?.end()
         parts.console?.close()
+        parts.devices.close()
         parts.loop.stop()
     }
 

@@ -20,6 +20,8 @@ public struct VirtualMachineError: Error, Equatable, Sendable {
         case cannotBoot
         /// The console could not be opened.
         case consoleFailure
+        /// A disk could not be opened.
+        case storageFailure
         /// The guest did what neither the host's KVM nor Caisson can execute.
         case guestNotExecutable
         /// The machine has nothing by which its guest could be asked.

@@ -9,9 +9,10 @@ extension RunOptions {
         let memorySize = try memory.map(Self.memorySize)
         let processorCount = try cpus.map(Self.processorCount)
         let console = try consoleSpecification()
+        let disks = try diskSpecifications()
         let timeout = try self.timeout.map(Self.timeout)
         let logLevel = try leastLevel()
-        let commandLine = try self.commandLine(console: console)
+        let commandLine = try self.commandLine(console: console, disks: disks)
 
         let files = try GuestFiles(kernel: kernel, ramdisks: initrd)
         var description = MachineDescription(
@@ -20,6 +21,7 @@ extension RunOptions {
         description.commandLine = commandLine
         if let processorCount { description.processorCount = processorCount }
         description.console = console
+        description.disks = disks
         description.timeout = timeout
         description.debugExit = debugExit
         description.restartsOnReset = !noReboot
@@ -29,7 +31,9 @@ extension RunOptions {
 
     private var isDefaultGuest: Bool { kernel == nil }
 
-    private func commandLine(console: ConsoleSpecification) throws(CommandError) -> MachineDescription.CommandLine {
+    private func commandLine(
+        console: ConsoleSpecification, disks: [DiskSpecification]
+    ) throws(CommandError) -> MachineDescription.CommandLine {
         if let words = cmdline {
             guard append.isEmpty else {
                 throw .usage("--append adds to the default command line, which --cmdline replaces: give one of them")
@@ -41,6 +45,10 @@ extension RunOptions {
             // Nobody waits for a boot's messages, and each byte costs an exit. Panics are told all the same.
             words.append("quiet")
             if console == .terminal { words += TerminalWords.current }
+        }
+        // A kernel without a ramdisk mounts its root file system by itself.
+        if let first = disks.first, !isDefaultGuest, initrd.isEmpty {
+            words += ["root=/dev/vda", first.isReadOnly ? "ro" : "rw"]
         }
         // The last word wins: the user's.
         return .extendingDefaults(by: (words + append).joined(separator: " "))

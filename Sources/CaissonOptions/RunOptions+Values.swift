@@ -69,6 +69,22 @@ extension RunOptions {
         do { return try ConsoleSpecification(console) } catch { throw .usage("--console: \(error)") }
     }
 
+    func diskSpecifications() throws(CommandError) -> [DiskSpecification] {
+        var disks: [DiskSpecification] = []
+        for text in disk {
+            do throws(DiskSpecificationError) {
+                disks.append(try DiskSpecification(text) { ByteSize(parsing: $0)?.bytes })
+            } catch { throw .usage("--disk: \(error)") }
+        }
+        guard snapshot else { return disks }
+        guard !disks.isEmpty else { throw .usage("--snapshot is for disks: give one with --disk") }
+        return disks.map { disk in
+            var disk = disk
+            if case .file = disk.source { disk.isSnapshot = true }
+            return disk
+        }
+    }
+
     func leastLevel() throws(CommandError) -> Logger.Level {
         guard let text = logLevel else {
             return switch verbose {

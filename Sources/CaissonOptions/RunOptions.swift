@@ -6,6 +6,8 @@ package struct RunOptions: Equatable {
     package var cmdline: String?
     package var memory: String?
     package var cpus: String?
+    package var disk: [String] = []
+    package var snapshot = false
     package var name: String?
     package var timeout: String?
     package var noReboot = false
@@ -39,6 +41,10 @@ package struct RunOptions: Equatable {
                 guard !debugExit else { return nil }
                 debugExit = true
                 continue
+            case "--snapshot":
+                guard !snapshot else { return nil }
+                snapshot = true
+                continue
             case "--verbose", "-v":
                 verbose += 1
                 continue
@@ -54,6 +60,7 @@ package struct RunOptions: Equatable {
             case "--cmdline": cmdline = value
             case "--memory", "-m": memory = value
             case "--cpus", "-c": cpus = value
+            case "--disk": disk.append(value)
             case "--name": name = value
             case "--timeout": timeout = value
             case "--console": console = value

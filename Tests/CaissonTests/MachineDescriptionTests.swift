@@ -8,7 +8,8 @@ import Testing
 @Suite struct MachineDescriptionTests {
     static let example = [
         "name=web", "kernel=3:/boot/vmlinux", "ramdisk=4:a.cpio", "ramdisk=5:b=c:d.cpio", "append=quiet a=b",
-        "memory=134217728", "cpus=1", "console=pty:/tmp/tty", "timeout=30000ms", "debug-exit=yes", "restart=no",
+        "memory=134217728", "cpus=1", "console=pty:/tmp/tty",
+        "disk=/a,,b,readonly,cache=none,serial=x", "disk=size=4096", "timeout=30000ms", "debug-exit=yes", "restart=no",
         "log-level=info",
     ]
 
@@ -24,6 +25,9 @@ import Testing
         #expect(description.memorySize == 128 << 20)
         #expect(description.processorCount == 1)
         #expect(description.console == .pseudoterminal(link: "/tmp/tty"))
+        #expect(
+            description.disks.map(\.source) == [.file(path: "/a,b"), .scratch(byteCount: 4096)])
+        #expect(description.disks[0].isReadOnly && description.disks[0].cache == .none)
         #expect(description.timeout == .seconds(30))
         #expect(description.debugExit)
         #expect(!description.restartsOnReset)
@@ -34,7 +38,7 @@ import Testing
     /// Each replaces the word of its field, or is added to the others; an empty string removes the field.
     static let damages: [(String, MachineDescriptionError)] = [
         ("nonsense", .unknownWord("nonsense")),
-        ("disk=x", .unknownWord("disk=x")),
+        ("drive=x", .unknownWord("drive=x")),
         ("=x", .unknownWord("=x")),
         ("", .unknownWord("")),
         ("name=", .invalid("name", "", expected: "letters, digits, _ . and -")),
@@ -56,6 +60,8 @@ import Testing
             "memory=18446744073709551616",
             .invalid("memory", "18446744073709551616", expected: "whole pages, at most 64 TiB")
         ),
+        ("disk=", .invalid("disk", "", expected: "a disk")),
+        ("disk=size=4G", .invalid("disk", "size=4G", expected: "a disk")),
         ("cpus=0", .invalid("cpus", "0", expected: "1 to 4096")),
         ("cpus=4097", .invalid("cpus", "4097", expected: "1 to 4096")),
         ("console=fax", .invalid("console", "fax", expected: "a console")),

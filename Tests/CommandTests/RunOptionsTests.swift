@@ -16,6 +16,7 @@ import Testing
         ["--cmdline", "-- y", "--memory", "1G"], ["-m", "1G", "-c", "1"], ["--cpus", "1", "--name", "n"],
         ["--timeout", "1s", "--no-reboot", "--debug-exit"], ["--console", "none", "-v", "--verbose", "-v"],
         ["--log-level", "info", "--kernel", "a", "--kernel", "b"], ["--kernel", "", "--name", "ä"],
+        ["--disk", "a,readonly", "--disk", "size=4G", "--snapshot"],
     ]
 
     @Test(arguments: plain) func `plain arguments are understood`(arguments: [String]) throws {
@@ -36,7 +37,8 @@ import Testing
         var random = SeededGenerator(seed: seed)
         let words = [
             "--kernel", "--initrd", "--append", "--cmdline", "--memory", "-m", "--cpus", "-c", "--name", "--timeout",
-            "--no-reboot", "--debug-exit", "--console", "--verbose", "-v", "--log-level", "--help", "--version", "-h",
+            "--disk", "--snapshot", "--no-reboot", "--debug-exit", "--console", "--verbose", "-v", "--log-level",
+            "--help", "--version", "-h",
             "--",
             "-", "", "x", "a b", "--x=y", "=", "-1", "-\u{301}", "\u{301}", "é", "--kernel=k", "-vv", "-m1G", "\n",
         ]
@@ -46,7 +48,7 @@ import Testing
                 // Mostly an option with a value.
                 Bool.random(using: &random)
                     ? [words[Int.random(in: 0..<words.count, using: &random)]]
-                    : [words[Int.random(in: 0..<10, using: &random)], words[Int.random(in: 20..<30, using: &random)]]
+                    : [words[Int.random(in: 0..<10, using: &random)], words[Int.random(in: 22..<32, using: &random)]]
             }
             guard let options = RunOptions(plain: arguments) else { continue }
             understood += 1

@@ -5,29 +5,14 @@ import Testing
 /// Boots Linux and works in its shell.
 @Suite(.serialized, .needsKVM, .needsDefaultGuest, .timeLimit(.minutes(5)))
 struct LinuxTests {
-    private static let prompt = "# "
+    private static let prompt = LinuxSession.prompt
 
-    /// A guest at its shell's prompt.
     private func boot(
         _ words: String = "", change: (inout VirtualMachineConfiguration) -> Void = { _ in }
-    ) async throws -> TestMachine {
-        let guest = try TestMachine(try DefaultGuest.loader(words)) {
-            $0.memorySize = 128 << 20
-            change(&$0)
-        }
-        try await guest.machine.start()
-        try await guest.expect(Self.prompt)
-        return guest
-    }
+    ) async throws -> TestMachine { try await LinuxSession.boot(words, change: change) }
 
-    /// Runs a command and returns what it wrote.
     private func run(_ command: String, in guest: TestMachine) async throws -> String {
-        // The command is echoed with its quotes, so its end is told from the answer's.
-        try guest.send("\(command); echo do''ne\n")
-        try await guest.expect("do''ne\r\n")
-        let answer = try await guest.expect("done\r\n")
-        try await guest.expect(Self.prompt)
-        return answer.replacing("\r\n", with: "\n")
+        try await LinuxSession.run(command, in: guest)
     }
 
     @Test func userSpaceWorks() async throws {

@@ -17,6 +17,7 @@ extension VirtualMachineConfiguration {
         cpuCount = description.processorCount
         memorySize = description.memorySize
         serialPorts = [SerialPortConfiguration(attachment: SpecifiedSerialPortAttachment(description.console))]
+        storageDevices = description.disks.map(VirtioBlockDeviceConfiguration.init)
         entropyDevices = [VirtioEntropyDeviceConfiguration()]
         restartsOnReset = description.restartsOnReset
         hasDebugExitPort = description.debugExit

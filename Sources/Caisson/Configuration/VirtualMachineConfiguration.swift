@@ -18,7 +18,9 @@ public struct VirtualMachineConfiguration: Sendable {
     public var memorySize: UInt64 = 512 << 20
     /// At most one.
     public var serialPorts: [SerialPortConfiguration] = []
-    /// With the other virtio devices at most `maximumAllowedVirtioDeviceCount`.
+    /// The disks, in the order in which the guest finds them.
+    public var storageDevices: [VirtioBlockDeviceConfiguration] = []
+    /// Sources of random numbers. One is enough.
     public var entropyDevices: [VirtioEntropyDeviceConfiguration] = []
     /// Whether a guest that resets its machine starts again; otherwise the machine stops.
     public var restartsOnReset = true
@@ -40,7 +42,7 @@ public struct VirtualMachineConfiguration: Sendable {
     /// The most virtio devices of all kinds together: each has an interrupt line of its own.
     public static var maximumAllowedVirtioDeviceCount: Int { VirtioWindow.limit }
 
-    private var virtioDeviceCount: Int { entropyDevices.count }
+    private var virtioDeviceCount: Int { storageDevices.count + entropyDevices.count }
 
     /// Checks everything that can be checked without touching the host.
     /// - Throws: `invalidConfiguration`.
@@ -67,6 +69,7 @@ public struct VirtualMachineConfiguration: Sendable {
             throw invalid(
                 "\(virtioDeviceCount) virtio devices: a machine has at most \(Self.maximumAllowedVirtioDeviceCount)")
         }
+        for disk in storageDevices { try disk.validate() }
         guard serialPorts.allSatisfy({ $0.attachment is any ConsoleAttachment }) else {
             throw invalid("a serial port's attachment is none of Caisson's")
         }

@@ -7,7 +7,7 @@ import Logging
 //         console=terminal timeout=30000ms debug-exit=no restart=yes log-level=warning
 extension MachineDescription {
     private enum Field: String, CaseIterable {
-        case name, kernel, ramdisk, append, cmdline, memory, cpus, console, timeout
+        case name, kernel, ramdisk, append, cmdline, memory, cpus, console, disk, timeout
         case debugExit = "debug-exit"
         case restart
         case logLevel = "log-level"
@@ -26,6 +26,7 @@ extension MachineDescription {
         case .replacingDefaults(let text): words.append(word(.cmdline, text))
         }
         words += [word(.memory, memorySize), word(.cpus, processorCount), word(.console, console)]
+        words += disks.map { word(.disk, $0) }
         if let timeout { words.append(word(.timeout, "\(timeout.wholeMilliseconds)ms")) }
         words += [
             word(.debugExit, debugExit), word(.restart, restartsOnReset), word(.logLevel, logLevel.rawValue),
@@ -33,7 +34,8 @@ extension MachineDescription {
         return words
     }
 
-    /// Reads a description. All fields have to be there once, but `timeout` may be missing, and `ramdisk` repeated.
+    /// Reads a description. All fields have to be there once, but `timeout` may be missing, and `ramdisk` and `disk`
+    /// repeated or missing.
     package init(arguments: [String]) throws(MachineDescriptionError) {
         var values: [Field: [String]] = [:]
         for word in arguments {
@@ -84,6 +86,12 @@ extension MachineDescription {
             Int(text).flatMap { Self.processorCounts.contains($0) ? $0 : nil }
         }
         console = try required(.console, "a console") { try? ConsoleSpecification($0) }
+        for text in values[.disk] ?? [] {
+            do throws(DiskSpecificationError) { disks.append(try DiskSpecification(text, size: { UInt64($0) })) } catch
+            {
+                throw .invalid(Field.disk.rawValue, text, expected: "a disk")
+            }
+        }
         timeout = try optional(.timeout, "milliseconds, as in 30000ms") { text in
             guard text.hasSuffix("ms"), let count = Int64(text.dropLast(2)) else { return nil }
             let limit = Self.timeouts.upperBound.wholeMilliseconds

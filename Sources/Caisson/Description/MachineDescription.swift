@@ -35,6 +35,8 @@ package struct MachineDescription: Equatable, Sendable {
     /// In `processorCounts`.
     package var processorCount = 1
     package var console = ConsoleSpecification.terminal
+    /// In the order in which the guest finds them.
+    package var disks: [DiskSpecification] = []
     /// How long the machine may run, in `timeouts` and whole milliseconds.
     package var timeout: Duration?
     /// Whether the guest may end the machine with an exit status of its own, by a write to port 0xf4.

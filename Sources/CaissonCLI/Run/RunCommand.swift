@@ -29,6 +29,8 @@ struct RunCommand: ParsableCommand {
         options.cmdline = guest.cmdline
         options.memory = machine.memory
         options.cpus = machine.cpus
+        options.disk = machine.disk
+        options.snapshot = machine.snapshot
         options.name = machine.name
         options.timeout = machine.timeout
         options.noReboot = machine.noReboot
@@ -78,6 +80,19 @@ struct MachineOptions: ParsableArguments {
         name: [.customShort("c", allowingJoined: true), .long],
         help: ArgumentHelp("Processors. (default: 1)", valueName: "number"))
     var cpus: String?
+
+    @Option(
+        help: ArgumentHelp(
+            """
+            A disk, vda, vdb ...: PATH of a raw image or block device, which may be followed by ,readonly ,snapshot \
+            ,cache=writeback|none|unsafe and ,serial=TEXT; or size=SIZE, a new one that ends with the machine. May be \
+            repeated.
+            """, valueName: "disk"),
+        completion: .file())
+    var disk: [String] = []
+
+    @Flag(help: "Throw away at the end what the guest writes to its disks.")
+    var snapshot = false
 
     @Option(
         help: ArgumentHelp("What messages call the machine. (default: machine-<process id>)", valueName: "name"))

@@ -1,5 +1,6 @@
 import Devices
 import HostIO
+import Logging
 
 /// The host's side of a machine's virtio devices. It lasts over the guest's resets; the devices themselves do not.
 final class HostDevices: Sendable {
@@ -14,10 +15,51 @@ final class HostDevices: Sendable {
 
     let items: [Item]
 
+    /// Opens what the devices need of the host.
     /// - Parameter loop: serves the devices that never wait for the host.
-    init(_ configuration: VirtualMachineConfiguration, loop: EventLoop) {
-        items = configuration.entropyDevices.map { _ in
-            Item(name: "entropy device", loop: loop) { VirtioEntropy(source: HostEntropy()) }
+    /// - Throws: `storageFailure`, `hostFailure`.
+    init(
+        _ configuration: VirtualMachineConfiguration, loop: EventLoop, logger: Logger
+    ) throws(VirtualMachineError) {
+        var items: [Item] = []
+        for (index, disk) in configuration.storageDevices.enumerated() {
+            items.append(try Self.makeDisk(disk, index: index, queueCount: configuration.cpuCount, logger))
         }
+        for _ in configuration.entropyDevices {
+            items.append(Item(name: "entropy device", loop: loop) { VirtioEntropy(source: HostEntropy()) })
+        }
+        self.items = items
+    }
+
+    private static func makeDisk(
+        _ disk: VirtioBlockDeviceConfiguration, index: Int, queueCount: Int, _ logger: Logger
+    ) throws(VirtualMachineError) -> Item {
+        guard let specification = disk.specification else {
+            preconditionFailure("a validated configuration has Caisson's attachments")
+        }
+        let report: @Sendable (String) -> Void = { logger.warning("\($0)") }
+        let image: DiskImage
+        do {
+            switch specification.source {
+            case .file(let path):
+                image = try DiskImage(
+                    opening: path, isReadOnly: specification.isReadOnly, cache: specification.cache,
+                    isSnapshot: specification.isSnapshot, report: report)
+            case .scratch(let byteCount): image = try DiskImage(scratch: byteCount, report: report)
+            }
+        } catch { throw VirtualMachineError(.storageFailure, "\(error)") }
+        // Its own thread: a disk may have the host wait, and is not to hold up others.
+        let loop: EventLoop
+        do { loop = try EventLoop(name: "caisson-disk\(index)") } catch { throw VirtualMachineError(error) }
+        return Item(name: image.name, loop: loop) {
+            VirtioBlock(
+                storage: DiskStorage(image, loop: loop), serial: specification.serial,
+                queueCount: min(queueCount, 8))
+        }
+    }
+
+    /// Ends the devices' threads. Nothing is in flight any more.
+    func close() {
+        for item in items { item.loop.stop() }
     }
 }

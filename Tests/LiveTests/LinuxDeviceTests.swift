@@ -1,0 +1,68 @@
+import Caisson
+import Glibc
+import SystemPackage
+import TestSupport
+import Testing
+
+/// What Linux's drivers make of the virtio devices.
+@Suite(.serialized, .needsKVM, .needsDefaultGuest, .timeLimit(.minutes(5)))
+struct LinuxDeviceTests {
+    @Test func disksAndEntropyWork() async throws {
+        let folder = Folder()
+        let first = (0..<65_536).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 / 512) }
+        let readOnly = folder.file("read-only", first)
+        let written = folder.file("written", [UInt8](repeating: 0, count: 65_536))
+        let kept = folder.file("kept", first)
+        let guest = try await LinuxSession.boot {
+            var disk = VirtioBlockDeviceConfiguration(
+                attachment: DiskImageStorageDeviceAttachment(path: FilePath(readOnly), readOnly: true))
+            disk.blockDeviceIdentifier = "first"
+            var snapshot = DiskImageStorageDeviceAttachment(path: FilePath(kept))
+            snapshot.discardsChanges = true
+            $0.storageDevices = [
+                disk,
+                VirtioBlockDeviceConfiguration(attachment: DiskImageStorageDeviceAttachment(path: FilePath(written))),
+                VirtioBlockDeviceConfiguration(attachment: snapshot),
+                VirtioBlockDeviceConfiguration(attachment: ScratchStorageDeviceAttachment(size: 1 << 30)),
+            ]
+            $0.entropyDevices = [VirtioEntropyDeviceConfiguration()]
+        }
+        func run(_ command: String) async throws -> String { try await LinuxSession.run(command, in: guest) }
+
+        #expect(try await run("cat /sys/block/vd?/size") == "128\n128\n128\n2097152\n")
+        #expect(try await run("cat /sys/block/vda/serial; echo").hasPrefix("first"))
+        #expect(try await run("cat /sys/block/vd?/ro") == "1\n0\n0\n0\n")
+        #expect(try await run("cat /sys/block/vdb/queue/write_cache") == "write back\n")
+
+        // Every byte, from one disk to others and back.
+        #expect(try await run("cat /dev/vda > /dev/vdb; sync; cmp /dev/vda /dev/vdb && echo same") == "same\n")
+        #expect(
+            try await run(
+                "dd if=/dev/zero of=/dev/vdc bs=4k count=2 conv=notrunc,fsync 2>/dev/null; cmp /dev/vda /dev/vdc"
+            )
+            .contains("differ"))
+        #expect(
+            try await run(
+                "echo end | dd of=/dev/vdd bs=512 seek=2097151 conv=notrunc,fsync 2>/dev/null; tail -c 512 /dev/vdd | head -n 1"
+            )
+                == "end\n")
+        #expect(try await run("echo x > /dev/vda").contains("not permitted"))
+        #expect(try await run("cat /proc/interrupts").contains("virtio3"))
+
+        // Random numbers of the host's.
+        #expect(try await run("cat /sys/class/misc/hw_random/rng_current") == "virtio_rng.0\n")
+        #expect(try await run("head -c 64 /dev/hwrng | wc -c") == "64\n")
+
+        try guest.send("poweroff\n")
+        #expect(try await guest.machine.waitUntilStopped() == .guestPoweredOff)
+        #expect(bytes(of: written) == first)
+        #expect(bytes(of: kept) == first && bytes(of: readOnly) == first)
+    }
+
+    private func bytes(of path: String) -> [UInt8] {
+        let file = Descriptor.opening(path, O_RDONLY)
+        var bytes = [UInt8](repeating: 0, count: 1 << 20)
+        let count = read(file.raw, &bytes, bytes.count)
+        return Array(bytes.prefix(max(0, count)))
+    }
+}

@@ -1,0 +1,30 @@
+import Caisson
+import Testing
+
+/// Works in the default guest's shell.
+enum LinuxSession {
+    static let prompt = "# "
+
+    /// A guest at its shell's prompt.
+    static func boot(
+        _ words: String = "", change: (inout VirtualMachineConfiguration) -> Void = { _ in }
+    ) async throws -> TestMachine {
+        let guest = try TestMachine(try DefaultGuest.loader(words)) {
+            $0.memorySize = 128 << 20
+            change(&$0)
+        }
+        try await guest.machine.start()
+        try await guest.expect(prompt)
+        return guest
+    }
+
+    /// Runs a command and returns what it wrote.
+    static func run(_ command: String, in guest: TestMachine) async throws -> String {
+        // The command is echoed with its quotes, so its end is told from the answer's.
+        try guest.send("\(command); echo do''ne\n")
+        try await guest.expect("do''ne\r\n")
+        let answer = try await guest.expect("done\r\n")
+        try await guest.expect(prompt)
+        return answer.replacing("\r\n", with: "\n")
+    }
+}
