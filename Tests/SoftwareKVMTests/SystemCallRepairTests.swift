@@ -210,9 +210,24 @@ import Testing
         #expect(guest.cpu.general.rflags == 0x202)
     }
 
+    @Test func aGateThatKeepsUsersOutIsAGeneralProtectionFault() throws {
+        let guest = try Guest()
+        var repair = try start(guest, Self.both[1])
+        try guest.setGate(0x80, level: 0)
+        try guest.setGate(13, level: 0)
+        try guest.write([0xcd, 0x80], atUser: Guest.user)
+        try guest.raise(6, .user(rip: Guest.user))
+        let stack = guest.cpu.general.rsp
+        #expect(try repair.debugExit(on: guest.cpu))
+        #expect(guest.cpu.general.rip == Guest.handler(13))
+        #expect(guest.cpu.general.rsp == stack - 8)
+        #expect(try guest.word(atKernel: stack - 8) == 0x402)
+        #expect(try guest.word(atKernel: stack) == Guest.user)
+    }
+
     @Test func invalidOpcodesStayInvalid() throws {
         let cases: [(code: [UInt8], level: UInt64, stack: UInt64)] = [
-            ([0x0f, 0x0b], 3, 0), ([0xcd, 0x80], 0, 0), ([0xcd, 0x80], 3, 1), ([0xcd, 0x81], 3, 0),
+            ([0x0f, 0x0b], 3, 0), ([0xcd, 0x80], 3, 1), ([0xcd, 0x81], 3, 0),
         ]
         for (code, level, stack) in cases {
             let guest = try Guest()

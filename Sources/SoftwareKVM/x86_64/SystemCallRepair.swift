@@ -216,7 +216,8 @@ package struct SystemCallRepair: Sendable {
     }
 
     /// Delivers `int n` of user mode, which KVM turned into #UD, by the gate of `n`: the frame on the stack is the
-    /// same but for the saved RIP. Leaves it a #UD unless the gate lets user mode in and needs no other stack.
+    /// same but for the saved RIP. A gate that does not let user mode in makes it #GP (Intel SDM 3, 6.12.1.2). Leaves it a
+    /// #UD where there is no such gate, or where it needs another stack.
     private func interrupt(_ registers: inout kvm_regs, _ special: kvm_sregs, _ space: LinearMemory) -> Bool {
         guard let frame = try? ExceptionFrame(at: registers.rsp, in: space), frame.privilegeLevel == 3,
             let code = try? InstructionBytes(at: frame.rip, [.user, .fetch], in: space)
@@ -228,14 +229,30 @@ package struct SystemCallRepair: Sendable {
         case 0xcc: (vector, length) = (Vector.breakpoint, 1)
         default: return false
         }
-        guard let gate = InterruptGate(vector, special, in: space), gate.privilegeLevel == 3,
-            gate.selector & 0xfffc == special.cs.selector & 0xfffc, gate.stackTable == invalidOpcodeGate?.stackTable,
-            (try? space.store64(registers.rsp, frame.rip &+ length)) != nil,
-            (try? space.store64(registers.rsp &+ 16, frame.rflags & ~RFLAGS.resume)) != nil
+        guard let wanted = InterruptGate(vector, special, in: space) else { return false }
+        let isRefused = wanted.privilegeLevel < 3
+        let found = isRefused ? InterruptGate(Vector.generalProtection, special, in: space) : wanted
+        guard let gate = found, gate.selector & 0xfffc == special.cs.selector & 0xfffc,
+            gate.stackTable == invalidOpcodeGate?.stackTable
         else { return false }
+        if isRefused {
+            // The error code says which gate; the instruction is the one to go on with.
+            guard (try? space.store64(registers.rsp &- 8, UInt64(vector) << 3 | 1 << 1)) != nil else { return false }
+            registers.rsp &-= 8
+        } else {
+            guard store(frame, behind: length, at: registers.rsp, space) else { return false }
+        }
         registers.rip = gate.offset
         if !gate.disablesInterrupts { registers.rflags |= frame.rflags & RFLAGS.interrupt }
         return true
+    }
+
+    /// Saves what a trap saves instead of a fault: the instruction is over.
+    private func store(
+        _ frame: ExceptionFrame, behind length: UInt64, at stack: UInt64, _ space: LinearMemory
+    ) -> Bool {
+        (try? space.store64(stack, frame.rip &+ length)) != nil
+            && (try? space.store64(stack &+ 16, frame.rflags & ~RFLAGS.resume)) != nil
     }
 
     /// Sets the breakpoints on the handlers' first instructions, or none.
