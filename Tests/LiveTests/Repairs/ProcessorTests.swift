@@ -1,0 +1,68 @@
+import Caisson
+import Glibc
+import SystemPackage
+import TestSupport
+import Testing
+
+/// What the processor's manual says, tried by a guest of its own on this host's KVM with its repairs.
+@Suite(.serialized, .needsKVM, .needsAssembler, .timeLimit(.minutes(1)))
+struct ProcessorTests {
+    /// Assembles the guest beside this file.
+    private func kernel(in folder: Folder) -> String {
+        let source = #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
+        let object = "\(folder.path)/processor.o"
+        let assembled = Child.run("/usr/bin/as", ["--64", "-o", object, "\(source)/processor.S"])
+        #expect(assembled.status == 0, "\(assembled.errors)")
+        let kernel = "\(folder.path)/processor"
+        let linked = Child.run(
+            "/usr/bin/ld", ["-N", "--no-warn-rwx-segments", "-Ttext=0x100000", "-o", kernel, object])
+        #expect(linked.status == 0, "\(linked.errors)")
+        return kernel
+    }
+
+    @Test func theProcessorKeepsToItsManual() async throws {
+        let folder = Folder()
+        let guest = try TestMachine(LinuxBootLoader(kernel: FilePath(kernel(in: folder))), in: folder)
+        #expect(try await guest.run() == .guestPoweredOff)
+        let lines = guest.output.split(separator: "\n")
+        #expect(lines.last == "end")
+        #expect(lines.dropLast().filter { !$0.hasSuffix(": ok") } == [])
+        // It said something of each kind.
+        for name in [
+            "syscall by gs rcx", "plain syscall count", "user int stack", "user int refused error",
+            "kernel int returns",
+            "user canonical vector", "user write protected error", "user load again", "kernel increment again",
+            "user fetch error", "mxcsr", "x87", "fxsave",
+        ] {
+            #expect(lines.contains("\(name): ok"), "\(name)")
+        }
+        #expect(lines.count > 100)
+    }
+
+    /// What nothing completes ends with a diagnosis.
+    @Test func whatCannotBeExecutedIsTold() async throws {
+        // An instruction that takes 16 bytes at once from where there is no RAM: no device can answer it.
+        let guest = try TestMachine(
+            kernel: TestKernel.long([
+                0xb8, 0x00, 0x00, 0x00, 0xd8,  // mov eax, 0xd8000000
+                0xf0, 0x48, 0x0f, 0xc7, 0x08,  // lock cmpxchg16b [rax]
+                0xf4,
+            ]))
+        let error = await #expect(throws: VirtualMachineError.self) { try await guest.run() }
+        if let error {
+            #expect(error.code == .guestNotExecutable)
+            for part in ["f0 48 0f c7 08", "rip", "rax"] {
+                #expect(error.message.lowercased().contains(part), "\(part)")
+            }
+        }
+    }
+}
+
+extension Trait where Self == ConditionTrait {
+    /// Skips, aloud, where there is no assembler.
+    fileprivate static var needsAssembler: Self {
+        .enabled(
+            if: access("/usr/bin/as", X_OK) == 0 && access("/usr/bin/ld", X_OK) == 0,
+            "needs an assembler: apt-get install binutils")
+    }
+}
