@@ -57,7 +57,7 @@ extension BootError {
         case commandLineHasNUL
         /// The machine's memory is too small for the start-up structures.
         case machineTooSmall(memory: UInt64, minimum: UInt64)
-        /// The MP table cannot describe that many processors.
+        /// Neither MP table nor ACPI can tell of that many processors.
         case tooManyProcessors(Int, limit: Int)
         /// A table for the guest does not fit its place. `what` names it.
         case tableTooLarge(what: String, size: UInt64, limit: UInt64)
@@ -127,7 +127,7 @@ extension BootError.Problem: CustomStringConvertible {
             return "\(byteCount(memory)) of guest memory is too little to start anything; "
                 + "give the machine at least \(byteCount(minimum))"
         case .tooManyProcessors(let count, let limit):
-            return "\(count) processors are more than the MP table can describe; use at most \(limit)"
+            return "\(count) processors are more than the guest can be told of; use at most \(limit)"
         case .tableTooLarge(let what, let size, let limit):
             return "the \(what) has \(byteCount(size)), there is room for \(byteCount(limit))"
         }

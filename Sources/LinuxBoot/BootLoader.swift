@@ -12,8 +12,8 @@ package struct BootLoader {
     package var deviceTree: [UInt8] = []
     /// Entropy for Linux's random number generator, or nothing.
     package var randomSeed: [UInt8] = []
-    /// Where the caller puts ACPI's root pointer, in `BootLayout.acpiTables`.
-    package var acpiRootPointer: GuestAddress?
+    /// What ACPI tables tell of; nil writes none.
+    package var acpiHardware: HardwareDescription?
     /// Describes that many processors and the IOAPIC's lines by an MP table; nil writes none.
     package var processorCount: Int?
     /// Promises that the memory is fresh: what has to be zero then is not written, and takes no host memory.

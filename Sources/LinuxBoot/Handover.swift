@@ -25,6 +25,11 @@ struct Handover {
         ramdisks = placed
         let text = plan.bootProtocol == .multiboot ? loader.commandLine.userWords : loader.commandLine.text
         var pieces: [Piece] = []
+        var acpiRootPointer: UInt64 = 0
+        if let hardware = loader.acpiHardware {
+            acpiRootPointer = ACPITables.rootPointer
+            pieces.append(Piece(address: acpiRootPointer, bytes: try ACPITables(hardware).bytes))
+        }
 
         switch plan.bootProtocol {
         case .linux64, .linux32:
@@ -37,7 +42,7 @@ struct Handover {
             let page = ZeroPage(
                 header: plan.setupHeader, map: map, commandLine: BootLayout.commandLine.start,
                 commandLineSize: limit, ramdisk: placed.first?.range, setupData: list.start,
-                acpiRootPointer: loader.acpiRootPointer?.rawValue ?? 0)
+                acpiRootPointer: acpiRootPointer)
             pieces.append(Piece(address: BootLayout.zeroPage.start, bytes: page.bytes))
             let zeroPage = BootLayout.zeroPage.start
             state =
@@ -51,7 +56,7 @@ struct Handover {
                 try Self.commandLine(text, limit: plan.setupHeader?.commandLineLimit ?? limit, loader))
             let info = PVHStartInfo(
                 map: map, commandLine: BootLayout.commandLine.start, ramdisk: placed.first?.range,
-                acpiRootPointer: loader.acpiRootPointer?.rawValue ?? 0)
+                acpiRootPointer: acpiRootPointer)
             pieces.append(Piece(address: BootLayout.startInfo.start, bytes: info.bytes))
             state = .protected32(entry: GuestAddress(plan.entry), ebx: UInt32(BootLayout.startInfo.start))
         case .multiboot:

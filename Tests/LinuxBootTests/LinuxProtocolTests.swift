@@ -27,13 +27,14 @@ import Testing
         let memory = try GuestMemory(size: 16 << 20)
         try memory.fill(0, count: memory.size, with: 0xff)
         var loader = BootLoader(kernel: ELFKernelTests.kernel().image())
-        loader.acpiRootPointer = 0xe_0000
+        loader.acpiHardware = .example
         _ = try loader.load(into: memory)
         #expect(try memory.value(UInt16.self, Self.page, 0x1fe) == 0xaa55)
         #expect(try memory.value(UInt16.self, Self.page, 0x206) >= 0x020c)
         #expect(try memory.value(UInt8.self, Self.page, 0x210) == 0xff)
         #expect(try memory.value(UInt8.self, Self.page, 0x211) == 1)
         #expect(try memory.value(UInt64.self, Self.page, 0x70) == 0xe_0000)
+        #expect(try memory.read(8, at: 0xe_0000) == Array("RSD PTR ".utf8))
         // No ramdisk, no setup data, and the sentinel that tells a cleared page.
         #expect(try memory.value(UInt64.self, Self.page, 0x218) == 0)
         #expect(try memory.value(UInt64.self, Self.page, 0x250) == 0)

@@ -17,7 +17,7 @@ import Testing
         let memory = try GuestMemory(size: 16 << 20)
         var loader = BootLoader(kernel: Self.kernel(is64Bit: is64Bit).image())
         loader.ramdisks = [ByteArrayBootImage(pattern(10), name: "a"), ByteArrayBootImage(pattern(7), name: "b")]
-        loader.acpiRootPointer = 0xe_0010
+        loader.acpiHardware = .example
         let guest = try loader.load(into: memory)
         #expect(guest.info.bootProtocol == .pvh)
         let info = guest.state.rbx
@@ -26,7 +26,7 @@ import Testing
         #expect(try memory.value(UInt32.self, info, 4) == 1)
         #expect(try memory.value(UInt32.self, info, 12) == 1)
         #expect(try memory.string(at: memory.value(UInt64.self, info, 24)) == CommandLine.linux.text)
-        #expect(try memory.value(UInt64.self, info, 32) == 0xe_0010)
+        #expect(try memory.value(UInt64.self, info, 32) == BootLayout.acpiTables.start)
 
         let module = try memory.value(UInt64.self, info, 16)
         let ramdisk = guest.info.ramdiskRanges[0]
