@@ -95,8 +95,8 @@ public final class VirtualMachine: Sendable {
     public var canResume: Bool { state == .paused }
     /// Whether `stop()` would be allowed now.
     public var canStop: Bool { state == .running || state == .paused }
-    /// Whether the guest can be asked to shut down. No machine has a power button yet.
-    public var canRequestStop: Bool { false }
+    /// Whether `requestStop()` would be allowed now.
+    public var canRequestStop: Bool { state == .running && configuration.usesACPI }
 
     /// Where a client finds the console of a running machine: a pseudo-terminal's device or a socket.
     public var consolePath: String? { parts.withLock { $0?.console?.path } }
@@ -133,11 +133,18 @@ public final class VirtualMachine: Sendable {
         }
     }
 
-    /// Asks the guest to shut down by itself.
-    /// - Throws: `notSupported`, as long as `canRequestStop` is false.
+    /// Asks the guest to shut down by itself, by its power button. A guest that does not know of it goes on.
+    /// - Throws: `invalidState` unless the machine is running; `notSupported` for one without ACPI.
     public func requestStop() throws(VirtualMachineError) {
-        throw VirtualMachineError(
-            .notSupported, "the machine has no power button by which its guest could be asked to stop")
+        guard configuration.usesACPI else {
+            throw VirtualMachineError(
+                .notSupported, "the machine has no power button: its guest is not told of its hardware by ACPI")
+        }
+        let (state, instance) = (state, parts.withLock { $0?.instance })
+        guard state == .running, let instance else {
+            throw VirtualMachineError(.invalidState, "the machine is \(state.rawValue), not running")
+        }
+        instance.pressPowerButton()
     }
 
     /// Stops the machine at once, as pulling the plug does.
@@ -358,6 +365,11 @@ public final class VirtualMachine: Sendable {
                     logger.debug("\(error)")
                 }
             }
+        case .powerButton:
+            do throws(VirtualMachineError) {
+                try requestStop()
+                show("the guest is asked to shut down")
+            } catch { show(error.message) }
         case .inputEnded:
             logger.debug("the console's input ended")
         case .outputFailed(let error):

@@ -9,6 +9,9 @@ extension RunOptions {
         let memorySize = try memory.map(Self.memorySize)
         let processorCount = try cpus.map(Self.processorCount)
         let console = try consoleSpecification()
+        guard let hardware = HardwareDescriptionMethod(rawValue: hardware) else {
+            throw .usage("--hardware '\(hardware)' is no way to describe hardware: use auto, acpi or cmdline")
+        }
         let disks = try diskSpecifications()
         let timeout = try self.timeout.map(Self.timeout)
         let logLevel = try leastLevel()
@@ -22,6 +25,7 @@ extension RunOptions {
         if let processorCount { description.processorCount = processorCount }
         description.console = console
         description.disks = disks
+        description.hardware = hardware
         description.timeout = timeout
         description.debugExit = debugExit
         description.restartsOnReset = !noReboot

@@ -8,6 +8,7 @@ package struct RunOptions: Equatable {
     package var cpus: String?
     package var disk: [String] = []
     package var snapshot = false
+    package var hardware = "auto"
     package var name: String?
     package var timeout: String?
     package var noReboot = false
@@ -61,6 +62,7 @@ package struct RunOptions: Equatable {
             case "--memory", "-m": memory = value
             case "--cpus", "-c": cpus = value
             case "--disk": disk.append(value)
+            case "--hardware": hardware = value
             case "--name": name = value
             case "--timeout": timeout = value
             case "--console": console = value

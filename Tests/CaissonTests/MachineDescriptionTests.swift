@@ -9,7 +9,8 @@ import Testing
     static let example = [
         "name=web", "kernel=3:/boot/vmlinux", "ramdisk=4:a.cpio", "ramdisk=5:b=c:d.cpio", "append=quiet a=b",
         "memory=134217728", "cpus=1", "console=pty:/tmp/tty",
-        "disk=/a,,b,readonly,cache=none,serial=x", "disk=size=4096", "timeout=30000ms", "debug-exit=yes", "restart=no",
+        "disk=/a,,b,readonly,cache=none,serial=x", "disk=size=4096", "hardware=cmdline", "timeout=30000ms",
+        "debug-exit=yes", "restart=no",
         "log-level=info",
     ]
 
@@ -28,6 +29,7 @@ import Testing
         #expect(
             description.disks.map(\.source) == [.file(path: "/a,b"), .scratch(byteCount: 4096)])
         #expect(description.disks[0].isReadOnly && description.disks[0].cache == .none)
+        #expect(description.hardware == .commandLine)
         #expect(description.timeout == .seconds(30))
         #expect(description.debugExit)
         #expect(!description.restartsOnReset)
@@ -60,6 +62,7 @@ import Testing
             "memory=18446744073709551616",
             .invalid("memory", "18446744073709551616", expected: "whole pages, at most 64 TiB")
         ),
+        ("hardware=fax", .invalid("hardware", "fax", expected: "auto, acpi or cmdline")),
         ("disk=", .invalid("disk", "", expected: "a disk")),
         ("disk=size=4G", .invalid("disk", "size=4G", expected: "a disk")),
         ("cpus=0", .invalid("cpus", "0", expected: "1 to 4096")),
@@ -79,7 +82,9 @@ import Testing
         #expect(throws: error) { try MachineDescription(arguments: others + [word]) }
     }
 
-    @Test(arguments: ["name", "kernel", "append", "memory", "cpus", "console", "debug-exit", "restart", "log-level"])
+    @Test(arguments: [
+        "name", "kernel", "append", "memory", "cpus", "console", "hardware", "debug-exit", "restart", "log-level",
+    ])
     func `each field is there once`(field: String) throws {
         let one = try #require(Self.example.first { $0.hasPrefix("\(field)=") })
         #expect(throws: MachineDescriptionError.missing(field)) {

@@ -80,7 +80,7 @@ import Testing
 
 @Suite struct HostCommandLineTests {
     @Test func hardwareGetsNoWordsForAnEmulator() {
-        #expect(HostCommandLine.words(for: []) == ["acpi=off"])
+        #expect(HostCommandLine.words(for: []).isEmpty)
     }
 
     @Test func anEmulatorGetsWhatItLacks() {
@@ -89,6 +89,50 @@ import Testing
         #expect(words.contains { $0.hasPrefix("clearcpuid=") && $0.contains("151") && $0.contains("580") })
         // Linux cuts the list of features at 127 characters.
         #expect(words.allSatisfy { $0.utf8.count < 127 && !$0.contains(" ") })
+    }
+}
+
+@Suite struct HardwarePlanTests {
+    private func plan(_ method: HardwareDescriptionMethod, _ words: String = "") -> HardwarePlan {
+        var configuration = VirtualMachineConfiguration(
+            bootLoader: LinuxBootLoader(kernel: "vmlinux", commandLine: words))
+        configuration.hardwareDescription = method
+        return HardwarePlan(configuration, windows: [VirtioWindow(index: 0), VirtioWindow(index: 1)])
+    }
+
+    @Test(
+        arguments: [
+            (.automatic, "quiet", true), (.automatic, "quiet acpi=off", false), (.automatic, "acpi=offline", true),
+            (.acpi, "acpi=off", true), (.commandLine, "", false),
+        ] as [(HardwareDescriptionMethod, String, Bool)])
+    func devicesAreToldOfOnce(_ method: HardwareDescriptionMethod, _ words: String, _ usesACPI: Bool) {
+        let plan = plan(method, words)
+        #expect((plan.acpi != nil) == usesACPI)
+        if usesACPI {
+            #expect(plan.words.isEmpty && plan.acpi?.virtioWindows.count == 2)
+        } else {
+            #expect(
+                plan.words == [
+                    "acpi=off", "virtio_mmio.device=4K@0xd0000000:16", "virtio_mmio.device=4K@0xd0001000:17",
+                ])
+        }
+    }
+
+    @Test func windowsAreApart() {
+        let windows = (0..<VirtioWindow.limit).map(VirtioWindow.init(index:))
+        #expect(Set(windows.map(\.address)).count == windows.count)
+        // Timer, keyboard, cascade, serial port, clock, power button and coprocessor have theirs.
+        let taken: Set<UInt32> = [0, 1, 2, 4, 8, HardwarePlan.powerButtonGSI, 13]
+        #expect(Set(windows.map(\.gsi)).count == windows.count && taken.isDisjoint(with: windows.map(\.gsi)))
+        #expect(windows.allSatisfy { $0.gsi < 24 })
+    }
+
+    @Test func aMachineWithoutACPIHasNoPowerButton() throws {
+        var configuration = VirtualMachineConfiguration(bootLoader: LinuxBootLoader(kernel: "vmlinux"))
+        configuration.hardwareDescription = .commandLine
+        let machine = try VirtualMachine(configuration: configuration)
+        let error = #expect(throws: VirtualMachineError.self) { try machine.requestStop() }
+        #expect(error?.code == .notSupported)
     }
 }
 
@@ -158,6 +202,8 @@ import Testing
             let error = await #expect(throws: VirtualMachineError.self) { try await action() }
             #expect(error?.code == .invalidState)
         }
-        #expect(throws: VirtualMachineError.self) { try machine.requestStop() }
+        #expect(!machine.canRequestStop)
+        let error = #expect(throws: VirtualMachineError.self) { try machine.requestStop() }
+        #expect(error?.code == .invalidState)
     }
 }

@@ -16,7 +16,7 @@ import Testing
         ["--cmdline", "-- y", "--memory", "1G"], ["-m", "1G", "-c", "1"], ["--cpus", "1", "--name", "n"],
         ["--timeout", "1s", "--no-reboot", "--debug-exit"], ["--console", "none", "-v", "--verbose", "-v"],
         ["--log-level", "info", "--kernel", "a", "--kernel", "b"], ["--kernel", "", "--name", "ä"],
-        ["--disk", "a,readonly", "--disk", "size=4G", "--snapshot"],
+        ["--disk", "a,readonly", "--disk", "size=4G", "--snapshot", "--hardware", "acpi"],
     ]
 
     @Test(arguments: plain) func `plain arguments are understood`(arguments: [String]) throws {

@@ -2,6 +2,14 @@ import Devices
 import Testing
 
 @Suite struct PlatformTests {
+    @Test func aPressIsAnEdge() {
+        let line = RecordingLine()
+        let button = PowerButton(interrupt: line)
+        button.press()
+        button.press()
+        #expect(line.edges == 2 && !line.level && line.repeats == 0)
+    }
+
     private let machine = RecordingMachine()
 
     @Test(

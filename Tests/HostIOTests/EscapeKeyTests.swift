@@ -7,6 +7,7 @@ import Testing
             ("plain", "plain", []),
             ("\u{1}x", "", [.quit]),
             ("ab\u{1}xcd", "abcd", [.quit]),
+            ("\u{1}pp", "p", [.powerButton]),
             ("\u{1}c\u{1}c", "", [.togglePause, .togglePause]),
             ("\u{1}h\u{1}?", "", [.help, .help]),
             ("a\u{1}\u{1}b", "a\u{1}b", []),

@@ -95,8 +95,20 @@ struct LinuxTests {
         try await guest.machine.stop()
     }
 
-    @Test func theEndOfTheShellIsTheEnd() async throws {
+    @Test func thePowerButtonShutsTheGuestDown() async throws {
         let guest = try await boot()
+        #expect(guest.machine.canRequestStop)
+        try guest.machine.requestStop()
+        #expect(try await guest.machine.waitUntilStopped() == .guestPoweredOff)
+    }
+
+    /// The hardware told by command line and MP table.
+    @Test func theEndOfTheShellIsTheEnd() async throws {
+        let guest = try await boot {
+            $0.hardwareDescription = .commandLine
+            $0.storageDevices = [.init(attachment: ScratchStorageDeviceAttachment(size: 1 << 20))]
+        }
+        #expect(try await run("cat /sys/block/vda/size", in: guest) == "2048\n")
         try guest.send("exit\n")
         #expect(try await guest.machine.waitUntilStopped() == .guestPoweredOff)
     }

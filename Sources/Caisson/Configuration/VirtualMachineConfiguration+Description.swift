@@ -19,6 +19,7 @@ extension VirtualMachineConfiguration {
         serialPorts = [SerialPortConfiguration(attachment: SpecifiedSerialPortAttachment(description.console))]
         storageDevices = description.disks.map(VirtioBlockDeviceConfiguration.init)
         entropyDevices = [VirtioEntropyDeviceConfiguration()]
+        hardwareDescription = description.hardware
         restartsOnReset = description.restartsOnReset
         hasDebugExitPort = description.debugExit
     }

@@ -22,6 +22,8 @@ public struct VirtualMachineConfiguration: Sendable {
     public var storageDevices: [VirtioBlockDeviceConfiguration] = []
     /// Sources of random numbers. One is enough.
     public var entropyDevices: [VirtioEntropyDeviceConfiguration] = []
+    /// How the guest learns of its devices.
+    public var hardwareDescription = HardwareDescriptionMethod.automatic
     /// Whether a guest that resets its machine starts again; otherwise the machine stops.
     public var restartsOnReset = true
     /// Whether the guest may end the machine with an exit status of its own, by writing to port 0xf4.

@@ -7,7 +7,7 @@ import Logging
 //         console=terminal timeout=30000ms debug-exit=no restart=yes log-level=warning
 extension MachineDescription {
     private enum Field: String, CaseIterable {
-        case name, kernel, ramdisk, append, cmdline, memory, cpus, console, disk, timeout
+        case name, kernel, ramdisk, append, cmdline, memory, cpus, console, disk, hardware, timeout
         case debugExit = "debug-exit"
         case restart
         case logLevel = "log-level"
@@ -27,6 +27,7 @@ extension MachineDescription {
         }
         words += [word(.memory, memorySize), word(.cpus, processorCount), word(.console, console)]
         words += disks.map { word(.disk, $0) }
+        words.append(word(.hardware, hardware.rawValue))
         if let timeout { words.append(word(.timeout, "\(timeout.wholeMilliseconds)ms")) }
         words += [
             word(.debugExit, debugExit), word(.restart, restartsOnReset), word(.logLevel, logLevel.rawValue),
@@ -92,6 +93,7 @@ extension MachineDescription {
                 throw .invalid(Field.disk.rawValue, text, expected: "a disk")
             }
         }
+        hardware = try required(.hardware, "auto, acpi or cmdline", HardwareDescriptionMethod.init(rawValue:))
         timeout = try optional(.timeout, "milliseconds, as in 30000ms") { text in
             guard text.hasSuffix("ms"), let count = Int64(text.dropLast(2)) else { return nil }
             let limit = Self.timeouts.upperBound.wholeMilliseconds

@@ -37,6 +37,7 @@ package struct MachineDescription: Equatable, Sendable {
     package var console = ConsoleSpecification.terminal
     /// In the order in which the guest finds them.
     package var disks: [DiskSpecification] = []
+    package var hardware = HardwareDescriptionMethod.automatic
     /// How long the machine may run, in `timeouts` and whole milliseconds.
     package var timeout: Duration?
     /// Whether the guest may end the machine with an exit status of its own, by a write to port 0xf4.

@@ -112,11 +112,12 @@ final class MachineInstance: Sendable {
         }
         var loader = LinuxBoot.BootLoader(kernel: images.kernel)
         loader.ramdisks = images.ramdisks
-        let defaults = CommandLine.linux.withDefaults(
-            HostCommandLine.words(for: quirks) + virtio.map(\.window.commandLineWord))
+        let plan = HardwarePlan(configuration, windows: virtio.map(\.window))
+        let defaults = CommandLine.linux.withDefaults(plan.words + HostCommandLine.words(for: quirks))
         loader.commandLine =
             settings.usesDefaultCommandLine
             ? defaults.extended(by: settings.commandLine) : defaults.replaced(by: settings.commandLine)
+        loader.acpiHardware = plan.acpi
         loader.processorCount = configuration.cpuCount
         loader.randomSeed = Self.randomSeed()
         loader.memoryIsZeroed = true
@@ -141,6 +142,9 @@ final class MachineInstance: Sendable {
     func resume() {
         for thread in threads { thread.resume() }
     }
+
+    /// Asks the guest to shut down.
+    func pressPowerButton() { platform.powerButton.press() }
 
     /// Asks for an end, unless there is one already.
     func requestEnd(_ end: MachineEnd) { ending.end(end) }

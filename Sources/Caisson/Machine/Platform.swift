@@ -8,6 +8,7 @@ struct Platform: Sendable {
     let ports: PortBus
     let memory: MMIOBus
     let serial: Serial16550A?
+    let powerButton: PowerButton
 
     /// - Throws: `hostFailure`.
     init(
@@ -15,6 +16,7 @@ struct Platform: Sendable {
         virtio: [VirtioSlot]
     ) throws(VirtualMachineError) {
         let keyboard = KeyboardController(interrupt: GSILine(machine, gsi: 1), events: ending)
+        powerButton = PowerButton(interrupt: GSILine(machine, gsi: HardwarePlan.powerButtonGSI))
         let clock = try Self.makeClock(machine: machine, loop: loop)
         var registrations: [PortBus.Registration] = [
             .init(clock, at: 0x70...0x71),
@@ -22,7 +24,9 @@ struct Platform: Sendable {
             .init(SystemControlPortA(events: ending), at: 0x92...0x92),
             .init(PCIConfigurationPorts(events: ending), at: 0xcf8...0xcff),
             .init(PanicNotifier(events: ending), at: 0x505...0x505),
-            .init(SleepControlPorts(events: ending), at: 0x600...0x601),
+            .init(
+                SleepControlPorts(events: ending),
+                at: HardwarePlan.sleepControlPort...HardwarePlan.sleepControlPort + 1),
             .init(QuietPorts(), at: 0x80...0x80), .init(QuietPorts(), at: 0xed...0xed),
         ]
         if hasDebugExitPort {

@@ -1,10 +1,7 @@
 import SoftwareKVM
 
-/// Words that a Linux guest needs because of its host or its machine.
+/// Words that a Linux guest needs because of its host.
 enum HostCommandLine {
-    /// There are no ACPI tables yet: without this, Linux searches for them and complains.
-    private static let machine = ["acpi=off"]
-
     /// Where kernel code is emulated, CPUID cannot hide what the emulator lacks, as KVM shows the host's own features again.
     /// Features go by number, 32 times the word plus the bit of Linux's cpufeatures.h, which is stable and shorter to
     /// look up than a name; the option is cut at 127 characters.
@@ -18,6 +15,6 @@ enum HostCommandLine {
     ]
 
     static func words(for quirks: HostQuirks) -> [String] {
-        quirks.contains(.kernelCodeIsEmulated) ? machine + emulating : machine
+        quirks.contains(.kernelCodeIsEmulated) ? emulating : []
     }
 }

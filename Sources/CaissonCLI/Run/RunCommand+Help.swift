@@ -6,6 +6,7 @@ extension RunCommand {
 
         KEYS, on a terminal:
           Ctrl-A x                stop the machine and quit
+          Ctrl-A p                press the power button: ask the guest to shut down
           Ctrl-A c                pause the machine, or let it go on
           Ctrl-A h                show these keys
           Ctrl-A Ctrl-A           send Ctrl-A to the guest

@@ -31,6 +31,7 @@ struct RunCommand: ParsableCommand {
         options.cpus = machine.cpus
         options.disk = machine.disk
         options.snapshot = machine.snapshot
+        options.hardware = machine.hardware
         options.name = machine.name
         options.timeout = machine.timeout
         options.noReboot = machine.noReboot
@@ -93,6 +94,15 @@ struct MachineOptions: ParsableArguments {
 
     @Flag(help: "Throw away at the end what the guest writes to its disks.")
     var snapshot = false
+
+    @Option(
+        help: ArgumentHelp(
+            """
+            How the guest learns of its devices: acpi; cmdline, for kernels without ACPI; auto, which is acpi unless \
+            the kernel is told acpi=off.
+            """, valueName: "way"),
+        completion: .list(["auto", "acpi", "cmdline"]))
+    var hardware = "auto"
 
     @Option(
         help: ArgumentHelp("What messages call the machine. (default: machine-<process id>)", valueName: "name"))

@@ -11,6 +11,8 @@ package final class Console: Sendable {
     package enum Event: Sendable, Equatable {
         /// Ctrl-A x.
         case quit
+        /// Ctrl-A p.
+        case powerButton
         /// Ctrl-A c.
         case togglePause
         /// Standard input ended. The machine goes on.
@@ -110,6 +112,7 @@ package final class Console: Sendable {
     private func perform(_ command: EscapeKey.Command) {
         switch command {
         case .quit: reporter.report(.quit)
+        case .powerButton: reporter.report(.powerButton)
         case .togglePause: reporter.report(.togglePause)
         case .help: show(EscapeKey.help)
         }

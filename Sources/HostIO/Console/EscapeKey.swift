@@ -4,7 +4,7 @@
 /// A key that stands for no command is swallowed together with its Ctrl-A, so that a slip never reaches the guest.
 package struct EscapeKey: Sendable {
     package enum Command: CaseIterable, Sendable, Equatable {
-        case quit, togglePause, help
+        case quit, powerButton, togglePause, help
     }
 
     private static let controlA: UInt8 = 0x01
@@ -47,6 +47,7 @@ extension EscapeKey.Command {
     package var key: Character {
         switch self {
         case .quit: "x"
+        case .powerButton: "p"
         case .togglePause: "c"
         case .help: "h"
         }
@@ -55,6 +56,7 @@ extension EscapeKey.Command {
     package var summary: String {
         switch self {
         case .quit: "stop the machine and quit"
+        case .powerButton: "press the power button: ask the guest to shut down"
         case .togglePause: "pause the machine, or let it go on"
         case .help: "show these keys"
         }
@@ -63,6 +65,7 @@ extension EscapeKey.Command {
     init?(key byte: UInt8) {
         switch byte {
         case UInt8(ascii: "x"): self = .quit
+        case UInt8(ascii: "p"): self = .powerButton
         case UInt8(ascii: "c"): self = .togglePause
         case UInt8(ascii: "h"), UInt8(ascii: "?"): self = .help
         default: return nil
