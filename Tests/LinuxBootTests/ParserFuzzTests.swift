@@ -92,8 +92,8 @@ import Testing
 
     private static let seedDirectory = getenv("CAISSON_FUZZ_SEEDS").map { String(cString: $0) }
 
-    /// Not a test of its own: what scripts/fuzz-boot begins with.
-    @Test(.enabled(if: seedDirectory != nil, "only scripts/fuzz-boot wants the seeds"), arguments: seeds)
+    /// Not a test of its own: what scripts/fuzz boot begins with.
+    @Test(.enabled(if: seedDirectory != nil, "only scripts/fuzz boot wants the seeds"), arguments: seeds)
     func seedsForTheFuzzer(_ name: String, _ bytes: [UInt8]) throws {
         let file = try #require(fopen("\(Self.seedDirectory ?? ".")/seed of \(name)", "w"))
         defer { fclose(file) }

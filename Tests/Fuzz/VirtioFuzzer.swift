@@ -1,0 +1,204 @@
+import Devices
+import GuestMemory
+import Virtio
+
+/// One input is what a driver does: writes to rings and buffers, register accesses, notifications, resets. Whatever it
+/// is, both devices answer it inside of guest RAM, and are as new after a reset.
+@_cdecl("LLVMFuzzerTestOneInput")
+public func drive(_ start: UnsafePointer<UInt8>?, _ count: Int) -> Int32 {
+    var input = Input(bytes: UnsafeBufferPointer(start: start, count: count))
+    let options = input.byte()
+    let bench = Bench(isBlock: options & 1 == 0)
+    bench.setUp(options)
+    while !input.isEmpty {
+        switch input.byte() & 7 {
+        case 0: bench.write(input.word(), at: input.half())
+        case 1: bench.write(UInt64(input.half()), width: 2, at: 0x402)
+        case 2: bench.access(offset: UInt64(input.byte()) * 4, value: input.word())
+        case 3: bench.setUp(input.byte())
+        case 4: bench.write(UInt64(input.byte()), width: 1, at: input.half())
+        case 5: bench.descriptor(input.byte(), at: input.half(), length: input.half(), flags: input.byte())
+        default: bench.notify()
+        }
+    }
+    bench.notify()
+    bench.finish()
+    return 0
+}
+
+/// The rest of an input; zeros behind its end.
+private struct Input {
+    let bytes: UnsafeBufferPointer<UInt8>
+    var index = 0
+
+    var isEmpty: Bool { index >= bytes.count }
+
+    mutating func byte() -> UInt8 {
+        defer { index += 1 }
+        return isEmpty ? 0 : bytes[index]
+    }
+
+    mutating func half() -> UInt16 { UInt16(byte()) | UInt16(byte()) << 8 }
+    mutating func word() -> UInt64 { (0..<8).reduce(0) { $0 | UInt64(byte()) << ($1 * 8) } }
+}
+
+/// A device behind its window, with its queue in 64 KiB of RAM from 64 KiB on: descriptors at 0, available ring at
+/// 0x400, used ring at 0x800.
+private final class Bench {
+    static let memory: GuestMemory = {
+        do { return try GuestMemory(size: 1 << 20) } catch { fatalError("\(error)") }
+    }()
+    static let area: UInt64 = 0x1_0000
+
+    let transport: VirtioMMIOTransport
+    let doorbell = Doorbell()
+
+    init(isBlock: Bool) {
+        try? Self.memory.fill(GuestAddress(Self.area), count: 0x1_0000, with: 0)
+        let device: any VirtioDevice =
+            isBlock ? VirtioBlock(storage: Storage(), serial: "fuzz") : VirtioEntropy(source: Source())
+        transport = VirtioMMIOTransport(
+            device: device, memory: Self.memory, interrupt: Line(), doorbell: doorbell, report: { _ = "\($0)" })
+    }
+
+    private func set(_ register: UInt64, _ value: UInt64) {
+        transport.write(offset: register, width: 4, value: value)
+    }
+
+    /// A driver's set-up, with a queue of 1 to 64 entries and the features that the options say.
+    func setUp(_ options: UInt8) {
+        for status: UInt64 in [0, 1, 3] { set(0x70, status) }
+        set(0x14, 0)
+        let features = transport.read(offset: 0x10, width: 4)
+        set(0x24, 0)
+        set(0x20, options & 2 == 0 ? features : 0)
+        set(0x24, 1)
+        set(0x20, 1)
+        set(0x70, 0xb)
+        set(0x30, 0)
+        set(0x38, 1 << UInt64(options >> 5 & 7) & 0x7f)
+        for (register, offset) in [(0x80, 0), (0x90, 0x400), (0xa0, 0x800)] as [(UInt64, UInt64)] {
+            set(register, Self.area + offset)
+            set(register + 4, 0)
+        }
+        set(0x44, 1)
+        set(0x70, 0xf)
+    }
+
+    func access(offset: UInt64, value: UInt64) {
+        _ = transport.read(offset: offset, width: 4)
+        transport.write(offset: offset, width: 4, value: value)
+        serve()
+    }
+
+    func write(_ value: UInt64, width: UInt64 = 8, at offset: UInt16) {
+        let place = min(Self.area + UInt64(offset), Self.area + 0x1_0000 - width)
+        for byte in 0..<width {
+            try? Self.memory.store(UInt8(truncatingIfNeeded: value >> (8 * byte)), at: GuestAddress(place + byte))
+        }
+    }
+
+    /// A descriptor that is likely to be sound.
+    func descriptor(_ index: UInt8, at offset: UInt16, length: UInt16, flags: UInt8) {
+        let place = UInt16(index & 63) * 16
+        write(Self.area + UInt64(offset), at: place)
+        write(UInt64(length) | UInt64(flags & 7) << 32 | (UInt64(index) + 1) << 48, at: place + 8)
+    }
+
+    func notify() {
+        set(0x50, 0)
+        serve()
+    }
+
+    private func serve() {
+        // A device that asks for itself again and again gets its turns, but not for ever.
+        for _ in 0..<200 where doorbell.isRung {
+            doorbell.isRung = false
+            transport.queueNotified(0)
+        }
+    }
+
+    func finish() {
+        transport.powerOff()
+        precondition(transport.read(offset: 0x70, width: 4) == 0 && transport.read(offset: 0x60, width: 4) == 0)
+        setUp(0x60)
+        precondition(transport.read(offset: 0x70, width: 4) == 0xf)
+        transport.powerOff()
+    }
+}
+
+private final class Doorbell: VirtioDoorbell, @unchecked Sendable {
+    var isRung = false
+    func ring(queue: Int) { isRung = true }
+}
+
+private final class Line: InterruptTrigger {
+    func trigger() {}
+}
+
+private final class Source: EntropySource {
+    func fill(_ bytes: inout MutableSpan<UInt8>) {
+        for index in bytes.indices { bytes[index] = 0xaa }
+    }
+}
+
+/// 64 KiB in memory.
+private final class Storage: BlockStorage, @unchecked Sendable {
+    let properties = BlockProperties(byteCount: 0x1_0000)
+    var bytes = [UInt8](repeating: 0x55, count: 0x1_0000)
+
+    func makeLane(depth: UInt16, completed: @escaping @Sendable () -> Void) -> any BlockLane { Lane(self, depth) }
+
+    private final class Lane: BlockLane {
+        let storage: Storage
+        let depth: UInt16
+        var ended: [UInt16] = []
+
+        init(_ storage: Storage, _ depth: UInt16) {
+            self.storage = storage
+            self.depth = depth
+        }
+
+        private func end(_ tag: UInt16, _ offset: UInt64, _ count: UInt64) {
+            precondition(tag < depth && !ended.contains(tag))
+            precondition(offset % 512 == 0 && count % 512 == 0 && offset + count <= 0x1_0000)
+            ended.append(tag)
+        }
+
+        func read(into buffers: GuestBuffers, at offset: UInt64, tag: UInt16) {
+            end(tag, offset, buffers.byteCount)
+            var place = Int(offset)
+            for segment in buffers.segments {
+                for index in 0..<segment.iov_len {
+                    segment.iov_base?.storeBytes(of: storage.bytes[place], toByteOffset: index, as: UInt8.self)
+                    place += 1
+                }
+            }
+            precondition(UInt64(place) == offset + buffers.byteCount)
+        }
+
+        func write(_ buffers: GuestBuffers, at offset: UInt64, isDurable: Bool, tag: UInt16) {
+            end(tag, offset, buffers.byteCount)
+            var place = Int(offset)
+            for segment in buffers.segments {
+                for index in 0..<segment.iov_len {
+                    storage.bytes[place] = segment.iov_base?.load(fromByteOffset: index, as: UInt8.self) ?? 0
+                    place += 1
+                }
+            }
+        }
+
+        func flush(tag: UInt16) { end(tag, 0, 0) }
+        func discard(at offset: UInt64, byteCount: UInt64, tag: UInt16) { end(tag, offset, byteCount) }
+
+        func writeZeroes(at offset: UInt64, byteCount: UInt64, mayDiscard: Bool, tag: UInt16) {
+            end(tag, offset, byteCount)
+        }
+
+        func submit() {}
+        func nextCompletion() -> BlockCompletion? {
+            ended.popLast().map { BlockCompletion(tag: $0, isSuccess: $0 % 7 != 3) }
+        }
+        func wait() {}
+    }
+}
