@@ -101,7 +101,7 @@ final class MachineInstance: Sendable {
         let guest = try load(configuration, images, quirks)
         logger.info("\(guest.info)")
         logger.info("command line: \(guest.info.commandLine)")
-        for thread in threads { thread.begin(.at(guest.state, quirks)) }
+        for thread in threads { thread.begin(.at(guest.state)) }
     }
 
     private func load(

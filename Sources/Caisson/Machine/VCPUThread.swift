@@ -11,7 +11,7 @@ final class VCPUThread: Sendable {
     /// How a vCPU begins.
     enum Start: Sendable {
         /// At a kernel's entry.
-        case at(BootState, HostQuirks)
+        case at(BootState)
         /// Not at all: the machine could not be built.
         case cancelled
     }
@@ -95,13 +95,14 @@ final class VCPUThread: Sendable {
             try onHost { () throws(KVMError) in try identity.install(on: vcpu, index: index) }
             let quirks = try HostProbing.quirks(of: vcpu, memory: machine.memory)
             probed.give(.success(quirks))
-            guard case .at(let state, let repaired) = start.take() else { return }
-            var repair = HostRepair(quirks: repaired, memory: machine.memory)
+            // Beside the loading of the guest.
+            var repair = HostRepair(quirks: quirks, memory: machine.memory)
             try onHost { () throws(KVMError) in
-                if repaired.needRepair { try vcpu.synchronizeRegisters() }
+                if quirks.needRepair { try vcpu.synchronizeRegisters() }
                 try ProcessorState.initialize(vcpu)
-                try ProcessorState.start(vcpu, at: state)
             }
+            guard case .at(let state) = start.take() else { return }
+            try onHost { () throws(KVMError) in try ProcessorState.start(vcpu, at: state) }
             // A kick during the preparations is forgotten with them: what it was for is not.
             guard try onHost({ () throws(KVMError) in try carryOut(vcpu) }) else { return }
             if let end = try run.loop(vcpu, &repair, interrupted: { cpu throws(KVMError) in try carryOut(cpu) }) {
