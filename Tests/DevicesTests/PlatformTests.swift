@@ -43,13 +43,25 @@ import Testing
 
     @Test func `the reset control register resets as Linux asks, and a PCI probe finds nothing`() {
         let ports = PCIConfigurationPorts(events: machine)
-        // Linux's probe of configuration type 1, whose last write would set every bit of the reset register.
+        // Linux's probe of configuration type 1 finds a bus with a host bridge and nothing else.
         ports.set(3, 0x01)
-        #expect(ports.read(offset: 0, width: 4) == 0xffff_ffff)
+        let before = ports.read(offset: 0, width: 4)
         ports.write(offset: 0, width: 4, value: 0x8000_0000)
+        #expect(ports.read(offset: 0, width: 4) == 0x8000_0000)
+        #expect(ports.read(offset: 4, width: 2) == 0x1b36)
+        ports.write(offset: 0, width: 4, value: 0x8000_0008)
+        #expect(ports.read(offset: 6, width: 2) == 0x0600 && ports.read(offset: 4, width: 4) == 0x0600_0000)
+        ports.write(offset: 0, width: 4, value: 0x8000_0010)
+        #expect(ports.read(offset: 4, width: 4) == 0 && ports.byte(7) == 0)
+        for elsewhere: UInt32 in [0x0000_0000, 0x8000_0100, 0x8000_0800, 0x8001_0000, 0xffff_fffc] {
+            ports.write(offset: 0, width: 4, value: elsewhere)
+            #expect(ports.read(offset: 4, width: 4) == 0xffff_ffff, "\(elsewhere)")
+        }
+        // This would set every bit of the reset register.
         ports.write(offset: 0, width: 4, value: 0xffff_ffff)
-        #expect(ports.read(offset: 4, width: 4) == 0xffff_ffff)
-        #expect(ports.read(offset: 6, width: 2) == 0xffff)
+        ports.write(offset: 4, width: 4, value: 0xffff_ffff)
+        #expect(ports.read(offset: 0, width: 4) == 0x80ff_fffc && ports.read(offset: 6, width: 2) == 0xffff)
+        ports.write(offset: 0, width: 4, value: before)
         #expect(machine.events.isEmpty)
 
         #expect(ports.byte(1) == 0)
