@@ -93,6 +93,6 @@ let package = Package(
         tests(
             "Live",
             ["Caisson", "KVM", "SoftwareKVM", "GuestMemory", "Devices", "HostIO", "TestSupport", "CLinux", system],
-            exclude: ["Repairs/processor.S"]),
+            exclude: ["Repairs/processor.S", "Repairs/processors.S"]),
     ]
 )

@@ -34,12 +34,10 @@ extension RunOptions {
     static func processorCount(_ text: String) throws(CommandError) -> Int {
         let most = VirtualMachineConfiguration.maximumAllowedCPUCount
         guard let count = Int(text), count >= 1 else {
-            throw .usage(
-                "--cpus '\(text)' is no number of processors: a machine has \(most == 1 ? "1" : "1 to \(most)")")
+            throw .usage("--cpus '\(text)' is no number of processors: a machine has 1 to \(most)")
         }
         guard count <= most else {
-            let plural = most == 1 ? "one processor" : "at most \(most) processors"
-            throw .usage("--cpus \(text) is too many: this version's machines have \(plural)")
+            throw .usage("--cpus \(text) is too many: a machine has at most \(most) processors")
         }
         return count
     }

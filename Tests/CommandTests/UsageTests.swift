@@ -14,9 +14,9 @@ import Testing
         (["run", "image"], "unexpected argument 'image'"),
         (["run", "--memory"], "missing value for '--memory <size>'"),
         (["run", "-m", "lots"], "--memory 'lots' is no size: use a number and K, M, G or T, as in 512M or 1.5G"),
-        (["run", "--cpus", "x"], "--cpus 'x' is no number of processors: a machine has 1"),
-        (["run", "--cpus", "0"], "--cpus '0' is no number of processors: a machine has 1"),
-        (["run", "-c", "2"], "--cpus 2 is too many: this version's machines have one processor"),
+        (["run", "--cpus", "x"], "--cpus 'x' is no number of processors: a machine has 1 to 254"),
+        (["run", "--cpus", "0"], "--cpus '0' is no number of processors: a machine has 1 to 254"),
+        (["run", "-c", "255"], "--cpus 255 is too many: a machine has at most 254 processors"),
         (
             ["run", "--timeout", "soon"],
             "--timeout 'soon' is no time: use a number and ms, s, m, h or d, as in 30s or 1h30m"

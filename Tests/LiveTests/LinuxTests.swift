@@ -102,13 +102,28 @@ struct LinuxTests {
         #expect(try await guest.machine.waitUntilStopped() == .guestPoweredOff)
     }
 
-    /// The hardware told by command line and MP table.
+    @Test func twoProcessorsWork() async throws {
+        let guest = try await boot { $0.cpuCount = 2 }
+        #expect(try await run("nproc", in: guest) == "2\n")
+        #expect(try await run("grep -c '^cpu cores.*: 2' /proc/cpuinfo", in: guest) == "2\n")
+        // Two at once, on both.
+        let sum = "head -c 300000 /dev/zero | md5sum"
+        let answer = try await run("(\(sum)) & \(sum); wait", in: guest)
+        #expect(answer.split(separator: "\n").count { $0.hasPrefix("4a21de7a58fb8ecb9a1b1f08a3068269") } == 2)
+        let counts = try await run("grep LOC /proc/interrupts", in: guest).split(separator: " ")
+        #expect(counts.count > 3 && counts[1] != "0" && counts[2] != "0", "\(counts)")
+        try guest.send("poweroff\n")
+        #expect(try await guest.machine.waitUntilStopped() == .guestPoweredOff)
+    }
+
+    /// The hardware told by command line and MP table, with two processors.
     @Test func theEndOfTheShellIsTheEnd() async throws {
         let guest = try await boot {
             $0.hardwareDescription = .commandLine
+            $0.cpuCount = 2
             $0.storageDevices = [.init(attachment: ScratchStorageDeviceAttachment(size: 1 << 20))]
         }
-        #expect(try await run("cat /sys/block/vda/size", in: guest) == "2048\n")
+        #expect(try await run("cat /sys/block/vda/size; nproc", in: guest) == "2048\n2\n")
         try guest.send("exit\n")
         #expect(try await guest.machine.waitUntilStopped() == .guestPoweredOff)
     }

@@ -34,8 +34,8 @@ public struct VirtualMachineConfiguration: Sendable {
 
     /// The least `cpuCount`.
     public static let minimumAllowedCPUCount = 1
-    /// The greatest `cpuCount`.
-    public static let maximumAllowedCPUCount = 1
+    /// The greatest `cpuCount`: what APIC ids of 8 bits can number. The host's KVM may allow fewer.
+    public static let maximumAllowedCPUCount = 254
     /// The least `memorySize`, in bytes.
     public static let minimumAllowedMemorySize: UInt64 = 1 << 20
     /// The greatest `memorySize`, in bytes: what an address space can hold. The host's memory sets the limit in practice.

@@ -5,7 +5,8 @@ import Synchronization
 /// off: KVM would wait with it for ever.
 ///
 /// Ten times a second it looks at the CPU time that the vCPUs' threads used. A vCPU that used none since is asked to look
-/// at its own state once; a guest that is idle, or busy, is left alone.
+/// at its own state once; a guest that is idle, or busy, is left alone. Of several vCPUs all have to be found halted twice, the
+/// second time together.
 final class HaltMonitor: Sendable {
     private static let interval: UInt64 = 100_000_000
 
@@ -17,6 +18,8 @@ final class HaltMonitor: Sendable {
     private struct State {
         var timer: LoopTimer?
         var watched: [Watched]
+        /// All were found halted, at different times: they are looked at once more.
+        var isConfirming = false
     }
 
     private let state: Mutex<State>
@@ -45,6 +48,10 @@ final class HaltMonitor: Sendable {
         let haltedAll = state.withLock { state in
             guard let timer = state.timer else { return false }
             timer.schedule(after: Self.interval)
+            if state.isConfirming {
+                state.isConfirming = false
+                return threads.allSatisfy(\.wasHalted)
+            }
             var halted = 0
             for (index, thread) in threads.enumerated() {
                 let cpuTime = thread.cpuTime
@@ -57,7 +64,15 @@ final class HaltMonitor: Sendable {
                     thread.order(.inspect)
                 }
             }
-            return halted == threads.count
+            guard halted == threads.count else { return false }
+            if threads.count == 1 { return true }
+            // One may have been woken by another since.
+            state.isConfirming = true
+            for thread in threads {
+                thread.forgetHalt()
+                thread.order(.inspect)
+            }
+            return false
         }
         if haltedAll { ending.end(.powerOff(.halt)) }
     }

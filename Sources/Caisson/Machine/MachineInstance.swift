@@ -101,7 +101,7 @@ final class MachineInstance: Sendable {
         let guest = try load(configuration, images, quirks)
         logger.info("\(guest.info)")
         logger.info("command line: \(guest.info.commandLine)")
-        for thread in threads { thread.begin(.at(guest.state)) }
+        for thread in threads { thread.begin(thread.index == 0 ? .at(guest.state) : .onStartUpInterrupt(quirks)) }
     }
 
     private func load(

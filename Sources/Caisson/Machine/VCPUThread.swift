@@ -10,8 +10,10 @@ import Synchronization
 final class VCPUThread: Sendable {
     /// How a vCPU begins.
     enum Start: Sendable {
-        /// At a kernel's entry.
+        /// At a kernel's entry: the first processor.
         case at(BootState)
+        /// Where another processor's start-up interrupt says, on a host with these quirks.
+        case onStartUpInterrupt(HostQuirks)
         /// Not at all: the machine could not be built.
         case cancelled
     }
@@ -25,7 +27,7 @@ final class VCPUThread: Sendable {
     private let hasEnded = DispatchSemaphore(value: 0)
     private let isHalted = Atomic<Bool>(false)
 
-    /// What the host turned out to leave undone; the vCPU is made then.
+    /// What the host turned out to leave undone, as the first vCPU found; the vCPU is made then.
     let probed = Handoff<Result<HostQuirks, VirtualMachineError>>()
     private let start = Handoff<Start>()
 
@@ -71,8 +73,11 @@ final class VCPUThread: Sendable {
         hasEnded.signal()
     }
 
-    /// Whether the last inspection found the vCPU waiting for an interrupt with interrupts off.
+    /// Whether the last inspection found the vCPU waiting for what only another vCPU can do.
     var wasHalted: Bool { isHalted.load(ordering: .acquiring) }
+
+    /// Takes back what the last inspection found.
+    func forgetHalt() { isHalted.store(false, ordering: .releasing) }
 
     /// CPU time used, in nanoseconds; nil before the vCPU was made and after its end.
     var cpuTime: UInt64? { kick.withLock { $0 }?.cpuTime }
@@ -93,16 +98,7 @@ final class VCPUThread: Sendable {
             var vcpu = try onHost { () throws(KVMError) in try machine.kvm.makeVCPU(index: index) }
             kick.withLock { $0 = vcpu.kick }
             try onHost { () throws(KVMError) in try identity.install(on: vcpu, index: index) }
-            let quirks = try HostProbing.quirks(of: vcpu, memory: machine.memory)
-            probed.give(.success(quirks))
-            // Beside the loading of the guest.
-            var repair = HostRepair(quirks: quirks, memory: machine.memory)
-            try onHost { () throws(KVMError) in
-                if quirks.needRepair { try vcpu.synchronizeRegisters() }
-                try ProcessorState.initialize(vcpu)
-            }
-            guard case .at(let state) = start.take() else { return }
-            try onHost { () throws(KVMError) in try ProcessorState.start(vcpu, at: state) }
+            guard var repair = try begin(&vcpu, machine) else { return }
             // A kick during the preparations is forgotten with them: what it was for is not.
             guard try onHost({ () throws(KVMError) in try carryOut(vcpu) }) else { return }
             if let end = try run.loop(vcpu, &repair, interrupted: { cpu throws(KVMError) in try carryOut(cpu) }) {
@@ -115,27 +111,56 @@ final class VCPUThread: Sendable {
         }
     }
 
+    /// Prepares the vCPU for its first run. Nil when the machine could not be built.
+    private func begin(_ vcpu: inout VCPU, _ machine: MachineHandle) throws(VirtualMachineError) -> HostRepair? {
+        guard index == 0 else {
+            probed.give(.success([]))
+            guard case .onStartUpInterrupt(let quirks) = start.take() else { return nil }
+            return try prepare(&vcpu, quirks, machine)
+        }
+        let quirks = try HostProbing.quirks(of: vcpu, memory: machine.memory)
+        probed.give(.success(quirks))
+        // Beside the loading of the guest.
+        let repair = try prepare(&vcpu, quirks, machine)
+        guard case .at(let state) = start.take() else { return nil }
+        try onHost { () throws(KVMError) in try ProcessorState.start(vcpu, at: state) }
+        return repair
+    }
+
+    private func prepare(
+        _ vcpu: inout VCPU, _ quirks: HostQuirks, _ machine: MachineHandle
+    ) throws(VirtualMachineError) -> HostRepair {
+        do throws(KVMError) {
+            if quirks.needRepair { try vcpu.synchronizeRegisters() }
+            try ProcessorState.initialize(vcpu, isFirst: index == 0)
+        } catch { throw VirtualMachineError(error) }
+        return HostRepair(quirks: quirks, memory: machine.memory)
+    }
+
     /// Carries out what was ordered. False when the vCPU is to end.
     private func carryOut(_ vcpu: borrowing VCPU) throws(KVMError) -> Bool {
-        let orders = orders.take()
-        if orders.contains(.stop) { return false }
-        if orders.contains(.inspect) {
-            isHalted.store(try Self.waitsInVain(vcpu), ordering: .releasing)
-        }
-        if orders.contains(.pause) {
+        while true {
+            let orders = orders.take()
+            if orders.contains(.stop) { return false }
+            if orders.contains(.inspect) {
+                isHalted.store(try Self.waitsInVain(vcpu), ordering: .releasing)
+            }
+            guard orders.contains(.pause) else { return true }
             isParked.signal()
             mayGoOn.wait()
             vcpu.tellPause()
-            // The machine may have ended meanwhile.
-            return !self.orders.take().contains(.stop)
+            // There may be new orders by now, another pause among them.
         }
-        return true
     }
 
-    /// Whether the vCPU executed HLT with interrupts off: only an NMI could wake it.
+    /// Whether the vCPU executed HLT with interrupts off, so that only an NMI could wake it, or has not been started:
+    /// both take another vCPU.
     private static func waitsInVain(_ vcpu: borrowing VCPU) throws(KVMError) -> Bool {
         let interruptFlag: UInt64 = 1 << 9
-        guard try vcpu.multiprocessingState() == UInt32(KVM_MP_STATE_HALTED) else { return false }
-        return try vcpu.registers().rflags & interruptFlag == 0
+        switch Int32(bitPattern: try vcpu.multiprocessingState()) {
+        case KVM_MP_STATE_HALTED: return try vcpu.registers().rflags & interruptFlag == 0
+        case KVM_MP_STATE_UNINITIALIZED, KVM_MP_STATE_INIT_RECEIVED: return true
+        default: return false
+        }
     }
 }

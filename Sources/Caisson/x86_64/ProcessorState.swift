@@ -11,8 +11,9 @@ enum ProcessorState {
     private static let externalInterrupt: UInt32 = 0x700
     private static let nonMaskableInterrupt: UInt32 = 0x400
 
-    /// What firmware would have set up on every processor.
-    static func initialize(_ vcpu: borrowing VCPU) throws(KVMError) {
+    /// What firmware would have set up.
+    /// - Parameter isFirst: whether this processor starts the others.
+    static func initialize(_ vcpu: borrowing VCPU, isFirst: Bool) throws(KVMError) {
         // Fast strings; all memory write-back unless page tables say otherwise.
         try vcpu.setMSRs([
             ModelSpecificRegister(miscellaneousEnable, 1), ModelSpecificRegister(defaultMemoryType, 0xc06),
@@ -22,6 +23,7 @@ enum ProcessorState {
         floatingPoint.fcw = 0x37f
         floatingPoint.mxcsr = 0x1f80
         try vcpu.setFloatingPoint(floatingPoint)
+        guard isFirst else { return }
         // Virtual wire mode: the 8259s' interrupts pass through the first local APIC.
         var apic = try vcpu.localAPIC()
         apic[.localInterrupt0] = externalInterrupt

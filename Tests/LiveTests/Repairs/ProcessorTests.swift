@@ -7,13 +7,14 @@ import Testing
 /// What the processor's manual says, tried by a guest of its own on this host's KVM with its repairs.
 @Suite(.serialized, .needsKVM, .needsAssembler, .timeLimit(.minutes(1)))
 struct ProcessorTests {
-    /// Assembles the guest beside this file.
-    private func kernel(in folder: Folder) -> String {
+    /// Assembles a guest beside this file.
+    private func kernel(_ name: String, defining symbol: String? = nil, in folder: Folder) -> String {
         let source = #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
-        let object = "\(folder.path)/processor.o"
-        let assembled = Child.run("/usr/bin/as", ["--64", "-o", object, "\(source)/processor.S"])
+        let object = "\(folder.path)/\(name).o"
+        let definition = symbol.map { ["--defsym", "\($0)=1"] } ?? []
+        let assembled = Child.run("/usr/bin/as", ["--64"] + definition + ["-o", object, "\(source)/\(name).S"])
         #expect(assembled.status == 0, "\(assembled.errors)")
-        let kernel = "\(folder.path)/processor"
+        let kernel = "\(folder.path)/\(name)"
         let linked = Child.run(
             "/usr/bin/ld", ["-N", "--no-warn-rwx-segments", "-Ttext=0x100000", "-o", kernel, object])
         #expect(linked.status == 0, "\(linked.errors)")
@@ -22,7 +23,7 @@ struct ProcessorTests {
 
     @Test func theProcessorKeepsToItsManual() async throws {
         let folder = Folder()
-        let guest = try TestMachine(LinuxBootLoader(kernel: FilePath(kernel(in: folder))), in: folder)
+        let guest = try TestMachine(LinuxBootLoader(kernel: FilePath(kernel("processor", in: folder))), in: folder)
         #expect(try await guest.run() == .guestPoweredOff)
         let lines = guest.output.split(separator: "\n")
         #expect(lines.last == "end")
@@ -37,6 +38,48 @@ struct ProcessorTests {
             #expect(lines.contains("\(name): ok"), "\(name)")
         }
         #expect(lines.count > 100)
+    }
+
+    // MARK: Several processors
+
+    /// A machine with four, whose guest starts three of them by itself.
+    private func machineOfFour(_ symbol: String? = nil) throws -> TestMachine {
+        let folder = Folder()
+        let path = kernel("processors", defining: symbol, in: folder)
+        return try TestMachine(LinuxBootLoader(kernel: FilePath(path)), in: folder) { $0.cpuCount = 4 }
+    }
+
+    @Test func aProcessorStartsOthers() async throws {
+        let guest = try machineOfFour()
+        #expect(try await guest.run() == .guestPoweredOff)
+        // All four ids, and no count lost.
+        #expect(guest.output == "?y\n")
+    }
+
+    @Test func busyProcessorsPauseAndStop() async throws {
+        for _ in 0..<10 {
+            let guest = try machineOfFour("SPIN")
+            try await guest.machine.start()
+            try await guest.expect("?y\n")
+            for _ in 0..<5 {
+                try await guest.machine.pause()
+                #expect(guest.machine.state == .paused)
+                try await guest.machine.resume()
+            }
+            try await guest.machine.stop()
+            #expect(guest.machine.state == .stopped)
+        }
+    }
+
+    @Test func anyProcessorsTripleFaultEndsTheMachine() async throws {
+        #expect(try await machineOfFour("FAULT").run() == .guestCrashed(.tripleFault))
+    }
+
+    /// Only when all have halted for good.
+    @Test func haltedProcessorsEndTheMachine() async throws {
+        let guest = try machineOfFour("HALT")
+        #expect(try await guest.run() == .guestPoweredOff)
+        #expect(guest.output == "?y\n")
     }
 
     /// What nothing completes ends with a diagnosis.
