@@ -16,7 +16,15 @@ static int64_t result_of(int64_t result)
 
 int caisson_open_disk(const char *path, int writable, int direct)
 {
-    return result_of(open(path, (writable ? O_RDWR : O_RDONLY) | (direct ? O_DIRECT : 0) | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
+    int flags = (writable ? O_RDWR : O_RDONLY) | (direct ? O_DIRECT : 0);
+    // Opening a pipe or a terminal by mistake does not wait. Afterwards io_uring is to wait for the disk, not to give up.
+    int fd = open(path, flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd >= 0 && fcntl(fd, F_SETFL, flags) < 0) {
+        int error = errno;
+        close(fd);
+        return -error;
+    }
+    return result_of(fd);
 }
 
 int caisson_open_scratch(const char *directory)
