@@ -191,7 +191,7 @@ private final class Storage: BlockStorage, @unchecked Sendable {
         func flush(tag: UInt16) { end(tag, 0, 0) }
         func discard(at offset: UInt64, byteCount: UInt64, tag: UInt16) { end(tag, offset, byteCount) }
 
-        func writeZeroes(at offset: UInt64, byteCount: UInt64, mayDiscard: Bool, tag: UInt16) {
+        func writeZeroes(at offset: UInt64, byteCount: UInt64, mayDiscard: Bool, isDurable: Bool, tag: UInt16) {
             end(tag, offset, byteCount)
         }
 

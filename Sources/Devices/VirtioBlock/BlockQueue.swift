@@ -66,6 +66,8 @@ struct BlockQueue: ~Copyable {
     private mutating func start(_ request: consuming VirtqueueRequest) -> Bool {
         guard request.takeStatus(), let command = BlockCommand(&request, properties, features) else { return false }
         let tag = request.head
+        // Without flushes a driver relies on what it wrote (5.2.6.2).
+        let isDurable = !features.contains(.blockFlush)
         switch command {
         case .nothing: finish(request, .success)
         case .refused(let status): finish(request, status)
@@ -77,9 +79,7 @@ struct BlockQueue: ~Copyable {
             lane.read(into: request.writableBuffers, at: offset, tag: tag)
             park(request)
         case .write(let offset):
-            // Without flushes a driver relies on what it wrote (5.2.6.2).
-            lane.write(
-                request.readableBuffers, at: offset, isDurable: !features.contains(.blockFlush), tag: tag)
+            lane.write(request.readableBuffers, at: offset, isDurable: isDurable, tag: tag)
             park(request)
         case .flush:
             lane.flush(tag: tag)
@@ -88,7 +88,7 @@ struct BlockQueue: ~Copyable {
             lane.discard(at: offset, byteCount: count, tag: tag)
             park(request)
         case .writeZeroes(let offset, let count, let mayDiscard):
-            lane.writeZeroes(at: offset, byteCount: count, mayDiscard: mayDiscard, tag: tag)
+            lane.writeZeroes(at: offset, byteCount: count, mayDiscard: mayDiscard, isDurable: isDurable, tag: tag)
             park(request)
         }
         return true

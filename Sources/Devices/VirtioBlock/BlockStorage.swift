@@ -55,8 +55,10 @@ package protocol BlockLane: AnyObject {
     func flush(tag: UInt16)
     /// The guest does not need what is there any more.
     func discard(at offset: UInt64, byteCount: UInt64, tag: UInt16)
-    /// - Parameter mayDiscard: whether the space may be given back.
-    func writeZeroes(at offset: UInt64, byteCount: UInt64, mayDiscard: Bool, tag: UInt16)
+    /// - Parameters:
+    ///   - mayDiscard: whether the space may be given back.
+    ///   - isDurable: as for `write`.
+    func writeZeroes(at offset: UInt64, byteCount: UInt64, mayDiscard: Bool, isDurable: Bool, tag: UInt16)
 
     /// Hands over all that was started.
     func submit()

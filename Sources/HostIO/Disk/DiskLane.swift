@@ -8,7 +8,7 @@ package protocol DiskLane: AnyObject {
         _ segments: UnsafeBufferPointer<iovec>, byteCount: UInt64, at offset: UInt64, isDurable: Bool, tag: UInt16)
     func flush(tag: UInt16)
     func discard(at offset: UInt64, byteCount: UInt64, tag: UInt16)
-    func writeZeroes(at offset: UInt64, byteCount: UInt64, mayDiscard: Bool, tag: UInt16)
+    func writeZeroes(at offset: UInt64, byteCount: UInt64, mayDiscard: Bool, isDurable: Bool, tag: UInt16)
     func submit()
     /// One that has ended: its tag, and why it failed, if it did.
     func nextCompletion() -> (tag: UInt16, failure: DiskFailure?)?
@@ -41,8 +41,9 @@ final class WaitingLane: DiskLane {
         ended.append((tag, file.discard(at: offset, byteCount: byteCount)))
     }
 
-    func writeZeroes(at offset: UInt64, byteCount: UInt64, mayDiscard: Bool, tag: UInt16) {
-        ended.append((tag, file.writeZeroes(at: offset, byteCount: byteCount, mayDiscard: mayDiscard)))
+    func writeZeroes(at offset: UInt64, byteCount: UInt64, mayDiscard: Bool, isDurable: Bool, tag: UInt16) {
+        let failure = file.writeZeroes(at: offset, byteCount: byteCount, mayDiscard: mayDiscard)
+        ended.append((tag, failure ?? (isDurable ? file.flush() : nil)))
     }
 
     func submit() {}

@@ -97,8 +97,12 @@ import SystemPackage
             ring, file.descriptor, caisson_punch_hole_mode, offset, byteCount, UInt64(tag))
     }
 
-    func writeZeroes(at offset: UInt64, byteCount: UInt64, mayDiscard: Bool, tag: UInt16) {
-        unsafe begin(tag, Operation(kind: .writeZeroes, offset: offset, byteCount: byteCount, mayDiscard: mayDiscard))
+    func writeZeroes(at offset: UInt64, byteCount: UInt64, mayDiscard: Bool, isDurable: Bool, tag: UInt16) {
+        unsafe begin(
+            tag,
+            Operation(
+                kind: .writeZeroes, offset: offset, byteCount: byteCount, isDurable: isDurable,
+                mayDiscard: mayDiscard))
         let mode = mayDiscard ? caisson_punch_hole_mode : caisson_zero_range_mode
         unsafe caisson_ring_allocate(ring, file.descriptor, mode, offset, byteCount, UInt64(tag))
     }
@@ -151,10 +155,15 @@ import SystemPackage
                 return file.discard(at: operation.offset, byteCount: operation.byteCount)
             }
         case .writeZeroes:
+            var failure: DiskFailure?
             if isTemporary || result == -EOPNOTSUPP {
-                return file.writeZeroes(
+                failure = file.writeZeroes(
                     at: operation.offset, byteCount: operation.byteCount, mayDiscard: operation.mayDiscard)
+            } else if result < 0 {
+                break
             }
+            // Rare: a driver that writes zeroes but cannot flush.
+            return failure ?? (operation.isDurable ? file.flush() : nil)
         }
         return result < 0 ? DiskFailure(operation.kind, at: operation.offset, result: Int(result)) : nil
     }

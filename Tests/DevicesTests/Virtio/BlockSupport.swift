@@ -120,8 +120,10 @@ final class MemoryStorage: BlockStorage {
             start(tag, "discard \(byteCount) at \(offset)") { _ in }
         }
 
-        func writeZeroes(at offset: UInt64, byteCount: UInt64, mayDiscard: Bool, tag: UInt16) {
-            start(tag, "zero \(byteCount) at \(offset)\(mayDiscard ? ", discarding" : "")") { bytes in
+        func writeZeroes(at offset: UInt64, byteCount: UInt64, mayDiscard: Bool, isDurable: Bool, tag: UInt16) {
+            start(
+                tag, "zero \(byteCount) at \(offset)\(mayDiscard ? ", discarding" : "")\(isDurable ? ", durable" : "")"
+            ) { bytes in
                 for place in Int(offset)..<Int(offset + byteCount) { bytes[place] = 0 }
             }
         }

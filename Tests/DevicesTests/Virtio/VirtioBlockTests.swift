@@ -67,9 +67,12 @@ import Virtio
 
     /// A driver that cannot flush relies on every write (5.2.6.2).
     @Test func writesThroughForDriversThatDoNotFlush() throws {
-        var (driver, storage) = try driver(features: .version1)
+        var (driver, storage) = try driver(features: [.version1, .blockWriteZeroes])
         #expect(try driver.perform(type: 1, readable: [512]) == (0, 1))
-        #expect(storage.log == ["write 512 at 0, durable"])
+        try driver.bench.memory.store(0 as UInt64, at: driver.place(0))
+        try driver.bench.memory.store(1 as UInt64, at: GuestAddress(driver.place(0).rawValue + 8))
+        #expect(try driver.perform(type: 13, readable: [16]).status == 0)
+        #expect(storage.log == ["write 512 at 0, durable", "zero 512 at 0, durable"])
     }
 
     @Test func identifiesItself() throws {

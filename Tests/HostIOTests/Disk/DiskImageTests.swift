@@ -153,7 +153,8 @@ extension DiskLane {
                 let mayDiscard = Bool.random(using: &random)
                 let failure = lane.perform {
                     lane.writeZeroes(
-                        at: UInt64(range.lowerBound), byteCount: UInt64(range.count), mayDiscard: mayDiscard, tag: $0)
+                        at: UInt64(range.lowerBound), byteCount: UInt64(range.count), mayDiscard: mayDiscard,
+                        isDurable: mayDiscard, tag: $0)
                 }
                 #expect(failure == nil)
                 model.replaceSubrange(range, with: [UInt8](repeating: 0, count: range.count))

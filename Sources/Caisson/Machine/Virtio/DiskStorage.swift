@@ -49,8 +49,9 @@ final class DiskStorage: BlockStorage {
             lane.discard(at: offset, byteCount: byteCount, tag: tag)
         }
 
-        func writeZeroes(at offset: UInt64, byteCount: UInt64, mayDiscard: Bool, tag: UInt16) {
-            lane.writeZeroes(at: offset, byteCount: byteCount, mayDiscard: mayDiscard, tag: tag)
+        func writeZeroes(at offset: UInt64, byteCount: UInt64, mayDiscard: Bool, isDurable: Bool, tag: UInt16) {
+            lane.writeZeroes(
+                at: offset, byteCount: byteCount, mayDiscard: mayDiscard, isDurable: isDurable, tag: tag)
         }
 
         func submit() { lane.submit() }
