@@ -2,6 +2,7 @@ import Devices
 import HostIO
 import KVM
 import Logging
+import Synchronization
 
 /// A virtio device in its window: its doorbells are ioeventfds, which an event loop hears, and its interrupt is an
 /// irqfd. So no vCPU waits for the device, nor the device for a vCPU.
@@ -27,9 +28,12 @@ final class VirtioSlot: Sendable {
             interrupt = try InterruptEvent()
             events = try DoorbellEvents(count: device.maximumQueueSizes.count)
         } catch { throw VirtualMachineError(error) }
+        let wasReported = SharedFlag()
         let transport = VirtioMMIOTransport(
             device: device, memory: machine.memory, interrupt: interrupt, doorbell: events,
-            report: { logger.warning("the guest's driver broke its \(name), which rests until its reset: \($0)") })
+            report: {
+                Self.report($0, of: name, isFirst: !wasReported.isSet.exchange(true, ordering: .relaxed), logger)
+            })
         self.window = window
         self.transport = transport
         self.machine = machine
@@ -57,6 +61,13 @@ final class VirtioSlot: Sendable {
         self.registrations = registrations
     }
 
+    /// A guest can break its device and reset it for ever: the user hears of it once.
+    private static func report(_ failure: VirtioFailure, of name: String, isFirst: Bool, _ logger: Logger) {
+        logger.log(
+            level: isFirst ? .warning : .debug,
+            "the guest's driver broke its \(name), which rests until its reset: \(failure)")
+    }
+
     private static func doorbell(of queue: Int, in window: VirtioWindow) -> Doorbell {
         Doorbell(
             .memory(window.address + VirtioMMIOTransport.queueNotifyOffset), width: 4, value: UInt64(queue))
@@ -67,6 +78,10 @@ final class VirtioSlot: Sendable {
         for registration in registrations { loop.remove(registration) }
         transport.powerOff()
     }
+}
+
+private final class SharedFlag: Sendable {
+    let isSet = Atomic<Bool>(false)
 }
 
 /// The doorbells of a device's queues.
