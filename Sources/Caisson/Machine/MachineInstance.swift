@@ -29,6 +29,11 @@ final class MachineInstance: Sendable {
         do { memory = try GuestMemory(size: configuration.memorySize) } catch {
             throw VirtualMachineError(.hostFailure, "\(error)")
         }
+        let recommended = system.value(of: .recommendedVCPUs)
+        if configuration.cpuCount > recommended {
+            logger.warning(
+                "\(configuration.cpuCount) processors take turns on the \(recommended) that this host's KVM recommends")
+        }
         let identity = ProcessorIdentity(
             supported: try onHost { () throws(KVMError) in try system.supportedCPUID() },
             processorCount: configuration.cpuCount, hasDeadlineTimer: system.has(.tscDeadlineTimer))
