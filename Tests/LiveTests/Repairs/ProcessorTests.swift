@@ -57,7 +57,7 @@ struct ProcessorTests {
     }
 
     @Test func busyProcessorsPauseAndStop() async throws {
-        for _ in 0..<10 {
+        for _ in 0..<20 {
             let guest = try machineOfFour("SPIN")
             try await guest.machine.start()
             try await guest.expect("?y\n")
@@ -69,6 +69,10 @@ struct ProcessorTests {
             try await guest.machine.stop()
             #expect(guest.machine.state == .stopped)
         }
+    }
+
+    @Test func aResetEndsBusyProcessors() async throws {
+        for _ in 0..<10 { #expect(try await machineOfFour("RESET").run() == .guestReset) }
     }
 
     @Test func anyProcessorsTripleFaultEndsTheMachine() async throws {

@@ -1,5 +1,12 @@
 # A guest's kernel that starts three more processors, as the first of four (Intel SDM 3, 8.4.4): each says its APIC id
 # and counts up to 1000 together with the others.
+# SPIN, FAULT, HALT and RESET choose how the first ends; the others are busy with SPIN and RESET, and halt otherwise.
+        .ifdef SPIN
+        .set BUSY, 1
+        .endif
+        .ifdef RESET
+        .set BUSY, 1
+        .endif
         .code64
         .text
         .globl _start
@@ -32,6 +39,11 @@ _start: lea stack_top(%rip), %rsp
 2:      out %al, %dx
         mov $'\n', %al
         out %al, %dx
+        .ifdef RESET
+        mov $0xcf9, %dx
+        mov $0x06, %al
+        out %al, %dx
+        .endif
         .ifdef SPIN
 3:      jmp 3b
         .endif
@@ -115,7 +127,7 @@ long_mode:
         lea stacks(%rip), %rsp
         add %rax, %rsp
         call work
-        .ifdef SPIN
+        .ifdef BUSY
 1:      jmp 1b
         .endif
         cli
