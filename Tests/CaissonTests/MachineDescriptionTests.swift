@@ -9,7 +9,7 @@ import Testing
     static let example = [
         "name=web", "kernel=3:/boot/vmlinux", "ramdisk=4:a.cpio", "ramdisk=5:b=c:d.cpio", "append=quiet a=b",
         "memory=134217728", "cpus=1", "console=pty:/tmp/tty",
-        "disk=/a,,b,readonly,cache=none,serial=x", "disk=size=4096", "hardware=cmdline", "timeout=30000ms",
+        "disk=/a,,b,readonly,cache=none,serial=x", "disk=size=4096,bps=1000,iops=5,iops_max=50", "hardware=cmdline", "timeout=30000ms",
         "debug-exit=yes", "restart=no",
         "log-level=info",
     ]

@@ -147,6 +147,25 @@ import Testing
     private struct ForeignLoader: Caisson.BootLoader {}
     private struct ForeignAttachment: SerialPortAttachment {}
 
+    @Test func limitsOfZeroAndBurstsAloneAreRefused() throws {
+        var limit = RateLimit()
+        limit.bytesPerSecond = 1
+        limit.operationsPerSecond = .max
+        limit.operationBurst = 1
+        try limit.validate()
+        #expect(RateLimit(limit.specification) == limit)
+        limit.operationsPerSecond = 0
+        #expect(throws: VirtualMachineError.self) { try limit.validate() }
+        limit.operationsPerSecond = nil
+        var configuration = configuration()
+        configuration.storageDevices = [
+            VirtioBlockDeviceConfiguration(attachment: ScratchStorageDeviceAttachment(size: 512))
+        ]
+        try configuration.validate()
+        configuration.storageDevices[0].rateLimit = limit
+        #expect(throws: VirtualMachineError.self) { try configuration.validate() }
+    }
+
     @Test func aSensibleOneIsValid() throws { try configuration().validate() }
 
     @Test(arguments: [

@@ -19,19 +19,23 @@ struct LinuxDeviceTests {
             disk.blockDeviceIdentifier = "first"
             var snapshot = DiskImageStorageDeviceAttachment(path: FilePath(kept))
             snapshot.discardsChanges = true
+            var limited = VirtioBlockDeviceConfiguration(attachment: ScratchStorageDeviceAttachment(size: 4 << 20))
+            limited.rateLimit.bytesPerSecond = 1 << 20
+            limited.rateLimit.byteBurst = 128 << 10
             $0.storageDevices = [
                 disk,
                 VirtioBlockDeviceConfiguration(attachment: DiskImageStorageDeviceAttachment(path: FilePath(written))),
                 VirtioBlockDeviceConfiguration(attachment: snapshot),
                 VirtioBlockDeviceConfiguration(attachment: ScratchStorageDeviceAttachment(size: 1 << 30)),
+                limited,
             ]
             $0.entropyDevices = [VirtioEntropyDeviceConfiguration()]
         }
         func run(_ command: String) async throws -> String { try await LinuxSession.run(command, in: guest) }
 
-        #expect(try await run("cat /sys/block/vd?/size") == "128\n128\n128\n2097152\n")
+        #expect(try await run("cat /sys/block/vd?/size") == "128\n128\n128\n2097152\n8192\n")
         #expect(try await run("cat /sys/block/vda/serial; echo").hasPrefix("first"))
-        #expect(try await run("cat /sys/block/vd?/ro") == "1\n0\n0\n0\n")
+        #expect(try await run("cat /sys/block/vd?/ro") == "1\n0\n0\n0\n0\n")
         #expect(try await run("cat /sys/block/vdb/queue/write_cache") == "write back\n")
 
         // Every byte, from one disk to others and back.
@@ -48,6 +52,11 @@ struct LinuxDeviceTests {
                 == "end\n")
         #expect(try await run("echo x > /dev/vda").contains("not permitted"))
         #expect(try await run("cat /proc/interrupts").contains("virtio3"))
+
+        // What is limited takes its time: 2 MiB at 1 MiB/s, less what may go at once.
+        let begin = ContinuousClock.now
+        #expect(try await run("head -c 2097152 /dev/vde | wc -c") == "2097152\n")
+        #expect(ContinuousClock.now - begin >= .milliseconds(1850))
 
         // Random numbers of the host's.
         #expect(try await run("cat /sys/class/misc/hw_random/rng_current") == "virtio_rng.0\n")

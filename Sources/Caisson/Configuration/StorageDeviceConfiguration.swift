@@ -49,6 +49,8 @@ public struct VirtioBlockDeviceConfiguration: Sendable {
     public var attachment: any StorageDeviceAttachment
     /// What tells the disk from others, as in `/dev/disk/by-id/virtio-…`: up to 20 printable ASCII characters.
     public var blockDeviceIdentifier = ""
+    /// The most that the guest reads and writes a second; nothing in it is no limit.
+    public var rateLimit = RateLimit()
 
     /// A disk with data in `attachment`.
     public init(attachment: any StorageDeviceAttachment) { self.attachment = attachment }
@@ -74,6 +76,7 @@ extension VirtioBlockDeviceConfiguration {
         default: return nil
         }
         specification.serial = blockDeviceIdentifier
+        specification.rate = rateLimit.specification
         return specification
     }
 
@@ -84,6 +87,7 @@ extension VirtioBlockDeviceConfiguration {
         if case .scratch(let size) = specification.source, size == 0 || size % 512 != 0 {
             throw invalid("a disk of \(size) bytes: the size has to be a multiple of 512")
         }
+        try rateLimit.validate()
         let serial = blockDeviceIdentifier
         guard serial.isEmpty || DiskSpecification.isSerial(serial) else {
             throw invalid(
@@ -107,5 +111,6 @@ extension VirtioBlockDeviceConfiguration {
         case .scratch(let byteCount): self.init(attachment: ScratchStorageDeviceAttachment(size: byteCount))
         }
         blockDeviceIdentifier = specification.serial
+        rateLimit = RateLimit(specification.rate)
     }
 }

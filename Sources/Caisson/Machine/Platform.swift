@@ -1,7 +1,6 @@
 import CLinux
 import Devices
 import HostIO
-import Synchronization
 
 /// The devices of a machine, on their buses.
 struct Platform: Sendable {
@@ -52,10 +51,10 @@ struct Platform: Sendable {
     }
 
     private static func makeClock(machine: MachineHandle, loop: EventLoop) throws(VirtualMachineError) -> CMOSClock {
-        let alarm: ClockAlarm
-        do { alarm = try ClockAlarm(on: loop) } catch { throw VirtualMachineError(error) }
+        let alarm: DeviceAlarm
+        do { alarm = try DeviceAlarm(on: loop) } catch { throw VirtualMachineError(error) }
         let clock = CMOSClock(interrupt: GSILine(machine, gsi: 8), timer: alarm, now: timeOfDay)
-        alarm.setClock(clock)
+        alarm.setHandler { [weak clock] in clock?.timerExpired() }
         return clock
     }
 
@@ -65,28 +64,4 @@ struct Platform: Sendable {
         _ = unsafe clock_gettime(CLOCK_REALTIME, &time)
         return WallTime(seconds: Int64(time.tv_sec), nanoseconds: UInt32(time.tv_nsec))
     }
-}
-
-/// A timer of the event loop's for the real-time clock's interrupts.
-private final class ClockAlarm: DeviceTimer, Sendable {
-    private struct Reference {
-        weak var clock: CMOSClock?
-    }
-
-    private let timer: LoopTimer
-    private let reference: SharedReference
-
-    private final class SharedReference: Sendable {
-        let clock = Mutex(Reference())
-    }
-
-    init(on loop: EventLoop) throws(HostError) {
-        let reference = SharedReference()
-        self.reference = reference
-        timer = try LoopTimer(on: loop) { reference.clock.withLock { $0.clock }?.timerExpired() }
-    }
-
-    func setClock(_ clock: CMOSClock) { reference.clock.withLock { $0.clock = clock } }
-
-    func schedule(after nanoseconds: UInt64?) { timer.schedule(after: nanoseconds) }
 }

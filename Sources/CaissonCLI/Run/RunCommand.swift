@@ -86,8 +86,8 @@ struct MachineOptions: ParsableArguments {
         help: ArgumentHelp(
             """
             A disk, vda, vdb ...: PATH of a raw image or block device, which may be followed by ,readonly ,snapshot \
-            ,cache=writeback|none|unsafe and ,serial=TEXT; or size=SIZE, a new one that ends with the machine. May be \
-            repeated.
+            ,cache=writeback|none|unsafe and ,serial=TEXT; or size=SIZE, a new one that ends with the machine. Both \
+            may be limited by ,bps=SIZE and ,iops=NUMBER a second. May be repeated.
             """, valueName: "disk"),
         completion: .file())
     var disk: [String] = []

@@ -109,3 +109,16 @@ extension BlockCommand {
         }
     }
 }
+
+extension BlockCommand {
+    /// The bytes that a limit counts; nil for what is free, since the storage has nothing to do. Discarding moves none.
+    func cost(of request: borrowing VirtqueueRequest) -> UInt64? {
+        switch self {
+        case .read: request.writableBytes
+        case .write: request.readableBytes
+        case .writeZeroes(_, let byteCount, _): byteCount
+        case .flush, .discard: 0
+        case .identify, .nothing, .refused: nil
+        }
+    }
+}

@@ -9,11 +9,15 @@ struct BlockQueue: ~Copyable {
     private let properties: BlockProperties
     private let serial: [UInt8]
     private let lane: any BlockLane
+    private let limiter: RateLimiter?
     private var pendingCount = 0
+    /// What waits for its turn under the limits. Those behind it stay in the driver's ring.
+    private var held: (request: ParkedRequest, command: BlockCommand)?
 
     init(
         _ queue: consuming Virtqueue, index: Int, notifier: VirtioNotifier, features: VirtioFeatures,
-        properties: BlockProperties, serial: [UInt8], lane: any BlockLane
+        properties: BlockProperties, serial: [UInt8], lane: any BlockLane,
+        limiter: RateLimiter?
     ) {
         self.queue = queue
         self.index = index
@@ -22,6 +26,7 @@ struct BlockQueue: ~Copyable {
         self.properties = properties
         self.serial = serial
         self.lane = lane
+        self.limiter = limiter
     }
 
     /// For saving; nil while a request is in flight.
@@ -29,18 +34,27 @@ struct BlockQueue: ~Copyable {
 
     /// Starts what the driver made available, and completes what has ended.
     mutating func serve() {
+        guard held == nil else { return complete() }
         queue.disableNotifications()
         var failure: VirtioFailure?
         do throws(VirtqueueError) {
             try queue.beginBatch()
-            while failure == nil, let request = try queue.pop() {
+            while failure == nil, held == nil, let request = try queue.pop() {
                 if !start(request) { failure = .malformedRequest(queue: index) }
             }
         } catch { failure = .queue(index, error) }
         lane.submit()
         complete()
         if let failure { return notifier.fail(failure) }
+        guard held == nil else { return }
         if queue.enableNotifications() { notifier.serveAgain(queue: index) }
+    }
+
+    /// Starts what waited for its turn, and what is behind it.
+    mutating func turnCame() {
+        guard let (parked, command) = held.take(), let request = queue.unpark(parked) else { return }
+        begin(request, command)
+        serve()
     }
 
     /// Completes what has ended, with one interrupt at most.
@@ -57,6 +71,7 @@ struct BlockQueue: ~Copyable {
 
     /// Waits for everything that is in flight, and forgets it.
     mutating func abandon() {
+        held = nil
         while pendingCount > 0 {
             if lane.nextCompletion() != nil { pendingCount -= 1 } else { lane.wait() }
         }
@@ -65,6 +80,15 @@ struct BlockQueue: ~Copyable {
     /// False for a request without header or status: it cannot be told that it is wrong.
     private mutating func start(_ request: consuming VirtqueueRequest) -> Bool {
         guard request.takeStatus(), let command = BlockCommand(&request, properties, features) else { return false }
+        if let limiter, let byteCount = command.cost(of: request), !limiter.begins(byteCount, queue: index) {
+            held = (queue.park(request), command)
+        } else {
+            begin(request, command)
+        }
+        return true
+    }
+
+    private mutating func begin(_ request: consuming VirtqueueRequest, _ command: BlockCommand) {
         let tag = request.head
         // Without flushes a driver relies on what it wrote (5.2.6.2).
         let isDurable = !features.contains(.blockFlush)
@@ -91,7 +115,6 @@ struct BlockQueue: ~Copyable {
             lane.writeZeroes(at: offset, byteCount: count, mayDiscard: mayDiscard, isDurable: isDurable, tag: tag)
             park(request)
         }
-        return true
     }
 
     private mutating func park(_ request: consuming VirtqueueRequest) {

@@ -19,6 +19,7 @@ package final class VirtioBlock: VirtioDevice {
 
     private let storage: any BlockStorage
     private let serial: [UInt8]
+    private let limiter: RateLimiter?
     private let queues: [Slot]
 
     // Each queue has a lock of its own, which is held while it is served.
@@ -30,11 +31,15 @@ package final class VirtioBlock: VirtioDevice {
     ///   - storage: nobody else's.
     ///   - serial: what tells the device from others, cut to 20 bytes of ASCII.
     ///   - queueCount: 1 to 64.
-    package init(storage: any BlockStorage, serial: String = "", queueCount: Int = 1) {
+    ///   - limiter: of what the device moves; nobody else's.
+    package init(
+        storage: any BlockStorage, serial: String = "", queueCount: Int = 1, limiter: RateLimiter? = nil
+    ) {
         precondition((1...64).contains(queueCount))
         let properties = storage.properties
         precondition(properties.byteCount % UInt64(properties.blockSize) == 0)
         self.storage = storage
+        self.limiter = limiter
         let text = serial.utf8.filter { (0x20..<0x7f).contains($0) }.prefix(Self.serialSize)
         self.serial = Array(text) + [UInt8](repeating: 0, count: Self.serialSize - text.count)
         features = properties.features(queueCount: queueCount)
@@ -44,18 +49,20 @@ package final class VirtioBlock: VirtioDevice {
     }
 
     package func activate(_ activation: VirtioActivation) {
+        limiter?.start { [weak self] index in self?.turnCame(queue: index) }
         for (index, slot) in queues.enumerated() {
             slot.queue.withLock { slot in
                 guard let queue = activation.makeQueue(index) else { return }
                 let lane = storage.makeLane(depth: queue.size) { [weak self] in self?.operationsEnded(queue: index) }
                 slot = BlockQueue(
                     queue, index: index, notifier: activation.notifier, features: activation.features,
-                    properties: storage.properties, serial: serial, lane: lane)
+                    properties: storage.properties, serial: serial, lane: lane, limiter: limiter)
             }
         }
     }
 
     package func reset() {
+        limiter?.stop()
         for slot in queues {
             slot.queue.withLock { slot in
                 slot?.abandon()
@@ -65,6 +72,8 @@ package final class VirtioBlock: VirtioDevice {
     }
 
     package func queueNotified(_ index: Int) { queues[index].queue.withLock { $0?.serve() } }
+
+    private func turnCame(queue index: Int) { queues[index].queue.withLock { $0?.turnCame() } }
 
     private func operationsEnded(queue index: Int) { queues[index].queue.withLock { $0?.complete() } }
 

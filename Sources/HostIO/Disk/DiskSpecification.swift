@@ -1,5 +1,6 @@
 /// A disk as the user writes it: `PATH[,readonly][,snapshot][,cache=MODE][,format=raw][,serial=TEXT]` or
-/// `size=SIZE[,serial=TEXT]`. A comma in a path or serial is written twice.
+/// `size=SIZE[,serial=TEXT]`, each with the options of a `RateSpecification`. A comma in a path or serial is written
+/// twice.
 package struct DiskSpecification: Equatable, Sendable {
     package enum Source: Equatable, Sendable {
         /// A raw image or a block device.
@@ -15,6 +16,7 @@ package struct DiskSpecification: Equatable, Sendable {
     package var cache = DiskCache.writeback
     /// What tells the guest the disk from others: up to 20 printable ASCII characters.
     package var serial = ""
+    package var rate = RateSpecification()
 
     package init(_ source: Source) { self.source = source }
 }
@@ -32,6 +34,9 @@ package struct DiskSpecificationError: Error, Equatable, CustomStringConvertible
         case unusableSize(String)
         /// A scratch disk takes no such option.
         case notForScratch(String)
+        case unusableRate(String)
+        /// A burst without the rate that it belongs to.
+        case burstWithoutRate(missing: String)
     }
 
     package let text: String
@@ -43,8 +48,8 @@ package struct DiskSpecificationError: Error, Equatable, CustomStringConvertible
             case .noPath: "it begins with a path, or with size= for a new disk of that size"
             case .nulInPath: "a path cannot hold a NUL byte"
             case .unknownOption(let word):
-                "there is no option '\(word)'; there are readonly, snapshot, cache=, format=, serial= "
-                    + "(a comma in a path is written twice)"
+                "there is no option '\(word)'; there are readonly, snapshot, cache=, format=, serial=, bps=, iops=, "
+                    + "bps_max=, iops_max= (a comma in a path is written twice)"
             case .repeatedOption(let word): "\(word) is there twice"
             case .unknownCache(let mode): "there is no cache mode '\(mode)': use writeback, none or unsafe"
             case .unknownFormat(let format):
@@ -56,6 +61,10 @@ package struct DiskSpecificationError: Error, Equatable, CustomStringConvertible
                     + "\(DiskSpecification.largestScratch >> 40)T, as in size=4G"
             case .notForScratch(let word):
                 "a disk of size= is new and thrown away at the end: \(word) says nothing there"
+            case .unusableRate(let word):
+                "'\(word)' limits nothing: use a number from 1 up, as in bps=50M or iops=1000"
+            case .burstWithoutRate(let missing):
+                "it says how much may go at once, but not how much a second: add \(missing)"
             }
         return "'\(text)' is no disk: \(why)"
     }
@@ -90,7 +99,8 @@ extension DiskSpecification {
             let name = word.firstIndex(of: "=").map { String(word[...$0]) } ?? word
             let value = String(word.dropFirst(name.count))
             guard known.insert(name).inserted else { throw fail(.repeatedOption(name)) }
-            if case .scratch = source, name != "serial=" { throw fail(.notForScratch(word)) }
+            let isRate = RateSpecification.names.contains(name)
+            if case .scratch = source, name != "serial=", !isRate { throw fail(.notForScratch(word)) }
             switch name {
             case "readonly": isReadOnly = true
             case "snapshot": isSnapshot = true
@@ -102,9 +112,12 @@ extension DiskSpecification {
             case "serial=":
                 guard Self.isSerial(value) else { throw fail(.unusableSerial(value)) }
                 serial = value
+            case _ where isRate:
+                guard rate.set(name, value, size: size) else { throw fail(.unusableRate(word)) }
             default: throw fail(.unknownOption(word))
             }
         }
+        if let missing = rate.missing { throw fail(.burstWithoutRate(missing: missing)) }
     }
 
     /// Whether a disk can have that serial.
@@ -145,6 +158,7 @@ extension DiskSpecification: CustomStringConvertible {
         if isSnapshot { words.append("snapshot") }
         if cache != .writeback { words.append("cache=\(cache.rawValue)") }
         if !serial.isEmpty { words.append("serial=\(escaped(serial))") }
+        words += rate.words
         return words.joined(separator: ",")
     }
 }

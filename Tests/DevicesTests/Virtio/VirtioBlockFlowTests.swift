@@ -67,6 +67,68 @@ import Virtio
         #expect(finished > 60 && bench.log.failures.isEmpty)
     }
 
+    private static func limited(
+        _ storage: MemoryStorage, queueCount: Int = 1
+    ) throws -> (MMIOBench<VirtioBlock>, RateLimiter, ManualTimer) {
+        let timer = ManualTimer()
+        let limiter = RateLimiter(
+            bytes: .init(perSecond: 51_200, burst: 1024), operations: nil, timer: timer
+        ) { timer.now }
+        return (try MMIOBench(VirtioBlock(storage: storage, queueCount: queueCount, limiter: limiter)), limiter, timer)
+    }
+
+    @Test(arguments: [true, false])
+    func aLimitedDiskGoesAtItsRate(usesEventIndex: Bool) throws {
+        let storage = MemoryStorage(byteCount: Self.size)
+        let (bench, limiter, timer) = try Self.limited(storage)
+        let features = usesEventIndex ? bench.offered : bench.offered.subtracting(.eventIndex)
+        var driver = try BlockDriver(bench, features: features)
+        let start = timer.now
+        for number in 0..<5 as Range<UInt64> { _ = try driver.add(number, type: 0, sector: number, writable: [512]) }
+        try driver.run()
+        #expect(storage.log.count == 2)
+        // What a limit does not count waits behind what it does.
+        _ = try driver.add(5, type: 8, sector: 0, writable: [20])
+        try driver.run()
+        #expect(try driver.driver.reap().count == 2)
+        var count = 2
+        while timer.expire() {
+            limiter.timerExpired()
+            bench.serve()
+            count += 1
+            #expect(storage.log.count == count)
+            #expect(timer.now - start == UInt64(count - 2) * 10_000_000)
+        }
+        #expect(count == 5)
+        #expect(try driver.driver.reap().count == 4)
+        for number in 0..<6 as Range<UInt64> { #expect(try driver.status(number) == 0) }
+        // The driver's notifications mean something again.
+        _ = try driver.add(6, type: 4, sector: 0)
+        try driver.run()
+        #expect(try driver.driver.reap().count == 1 && bench.log.failures.isEmpty)
+    }
+
+    @Test func aResetForgetsWhatWaitsForItsTurn() throws {
+        let storage = MemoryStorage(byteCount: Self.size, isImmediate: false)
+        let (bench, limiter, timer) = try Self.limited(storage)
+        var driver = try BlockDriver(bench)
+        for number in 0..<4 as Range<UInt64> { _ = try driver.add(number, type: 0, sector: number, writable: [512]) }
+        try driver.run()
+        #expect(storage.pendingCount == 2)
+        bench.setStatus([])
+        #expect(storage.pendingCount == 0 && !timer.isSet)
+        limiter.timerExpired()
+        #expect(storage.log.count == 2)
+        // A new life begins with an empty bucket.
+        driver = try BlockDriver(bench)
+        _ = try driver.add(0, type: 0, sector: 0, writable: [512])
+        try driver.run()
+        #expect(storage.pendingCount == 0)
+        #expect(timer.expire())
+        limiter.timerExpired()
+        #expect(storage.pendingCount == 1)
+    }
+
     @Test func aResetWaitsForWhatIsInFlight() throws {
         let storage = MemoryStorage(byteCount: Self.size, isImmediate: false)
         let bench = try MMIOBench(VirtioBlock(storage: storage))

@@ -14,6 +14,10 @@ import Testing
         disk.serial = "x,1"
         #expect(try parse("/a b=c,serial=x,,1,format=raw,cache=none,readonly") == disk)
         #expect(disk.description == "/a b=c,readonly,cache=none,serial=x,,1")
+        let limited = try parse("size=4096,iops_max=9,bps=1000,iops=5")
+        #expect(limited.rate.bytesPerSecond == 1000 && limited.rate.byteBurst == nil)
+        #expect(limited.rate.operationsPerSecond == 5 && limited.rate.operationBurst == 9)
+        #expect(limited.description == "size=4096,bps=1000,iops=5,iops_max=9")
         #expect(try parse("size=1000").source == .scratch(byteCount: 1024))
         #expect(try parse("size=4096,serial=s").serial == "s")
         #expect(try parse("a,,b,snapshot") == parse(parse("a,,b,snapshot").description))
@@ -31,6 +35,12 @@ import Testing
         ("size=", .unusableSize("")), ("size=511", .unusableSize("511")),
         ("size=99999999999999", .unusableSize("99999999999999")),
         ("size=4096,readonly", .notForScratch("readonly")), ("size=4096,cache=none", .notForScratch("cache=none")),
+        ("a,bps=0", .unusableRate("bps=0")), ("a,iops=-1", .unusableRate("iops=-1")),
+        ("a,iops=18446744073709551616", .unusableRate("iops=18446744073709551616")),
+        ("a,bps_max=", .unusableRate("bps_max=")), ("a,bps", .unknownOption("bps")),
+        ("a,bps=1,bps=1", .repeatedOption("bps=")),
+        ("a,bps_max=5", .burstWithoutRate(missing: "bps=")),
+        ("a,bps=5,iops_max=5", .burstWithoutRate(missing: "iops=")),
     ]
 
     @Test(arguments: mistakes)
@@ -45,6 +55,8 @@ import Testing
         var random = SeededGenerator(seed: seed)
         let parts = [
             "a", ",", ",,", "=", "size=", "512", "readonly", "snapshot", "cache=none", "serial=", "\u{301}", "/",
+            ",bps=7",
+            ",bps_max=9", ",iops=3",
         ]
         for _ in 0..<500 {
             let text = (0..<Int.random(in: 0...8, using: &random)).map { _ in parts.randomElement(using: &random) ?? ""

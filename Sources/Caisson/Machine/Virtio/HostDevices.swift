@@ -49,12 +49,15 @@ final class HostDevices: Sendable {
             }
         } catch { throw VirtualMachineError(.storageFailure, "\(error)") }
         // Its own thread: a disk may have the host wait, and is not to hold up others.
-        let loop: EventLoop
-        do { loop = try EventLoop(name: "caisson-disk\(index)") } catch { throw VirtualMachineError(error) }
+        let (loop, limiter): (EventLoop, RateLimiter?)
+        do {
+            loop = try EventLoop(name: "caisson-disk\(index)")
+            limiter = try disk.rateLimit.makeLimiter(on: loop)
+        } catch { throw VirtualMachineError(error) }
         return Item(name: image.name, loop: loop) {
             VirtioBlock(
                 storage: DiskStorage(image, loop: loop), serial: specification.serial,
-                queueCount: min(queueCount, 8))
+                queueCount: min(queueCount, 8), limiter: limiter)
         }
     }
 
