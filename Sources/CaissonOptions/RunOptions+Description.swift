@@ -8,6 +8,9 @@ extension RunOptions {
         let name = try machineName()
         let memorySize = try memory.map(Self.memorySize)
         let processorCount = try cpus.map(Self.processorCount)
+        let cpuQuota = try self.cpuQuota.map { text throws(CommandError) in
+            try Self.cpuQuota(text, processorCount: processorCount ?? 1)
+        }
         let console = try consoleSpecification()
         guard let hardware = HardwareDescriptionMethod(rawValue: hardware) else {
             throw .usage("--hardware '\(hardware)' is no way to describe hardware: use auto, acpi or cmdline")
@@ -23,6 +26,7 @@ extension RunOptions {
         description.ramdisks = files.ramdisks
         description.commandLine = commandLine
         if let processorCount { description.processorCount = processorCount }
+        description.cpuQuota = cpuQuota
         description.console = console
         description.disks = disks
         description.hardware = hardware

@@ -42,6 +42,17 @@ extension RunOptions {
         return count
     }
 
+    static func cpuQuota(_ text: String, processorCount: Int) throws(CommandError) -> Int {
+        guard let percent = Int(text.hasSuffix("%") ? text.dropLast() : text[...]) else {
+            throw .usage("--cpu-quota '\(text)' is no share: use percent of one of the host's processors, as in 50%")
+        }
+        guard (1...100 * processorCount).contains(percent) else {
+            let processors = processorCount == 1 ? "one processor" : "\(processorCount) processors"
+            throw .usage("--cpu-quota \(text) is out of range: \(processors) can use 1% to \(100 * processorCount)%")
+        }
+        return percent
+    }
+
     func machineName() throws(CommandError) -> String {
         guard let name = name else { return "machine-\(getpid())" }
         guard MachineDescription.isName(name) else {

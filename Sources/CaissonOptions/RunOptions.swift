@@ -6,6 +6,7 @@ package struct RunOptions: Equatable {
     package var cmdline: String?
     package var memory: String?
     package var cpus: String?
+    package var cpuQuota: String?
     package var disk: [String] = []
     package var snapshot = false
     package var hardware = "auto"
@@ -25,10 +26,12 @@ package struct RunOptions: Equatable {
     /// A machine starts in a few milliseconds; ArgumentParser would take 1.8 of them, and this takes 0.02.
     package init?(plain arguments: some Sequence<String>) {
         var rest = arguments.makeIterator()
-        /// A value that begins with a dash may be an option instead, where that is possible.
+        /// A value that begins with a dash may be an option instead, where that is possible; the parser has ideas of its
+        /// own about two dashes alone, and about a dash that an accent belongs to.
         func value(unconditionally: Bool = false) -> String? {
-            guard let value = rest.next(), unconditionally || !value.utf8.starts(with: "-".utf8) else { return nil }
-            return value
+            guard let value = rest.next() else { return nil }
+            guard value.utf8.starts(with: "-".utf8) else { return value }
+            return unconditionally && value != "--" && value.hasPrefix("-") ? value : nil
         }
 
         while let argument = rest.next() {
@@ -61,6 +64,7 @@ package struct RunOptions: Equatable {
             case "--cmdline": cmdline = value
             case "--memory", "-m": memory = value
             case "--cpus", "-c": cpus = value
+            case "--cpu-quota": cpuQuota = value
             case "--disk": disk.append(value)
             case "--hardware": hardware = value
             case "--name": name = value

@@ -8,8 +8,9 @@ import Testing
 @Suite struct MachineDescriptionTests {
     static let example = [
         "name=web", "kernel=3:/boot/vmlinux", "ramdisk=4:a.cpio", "ramdisk=5:b=c:d.cpio", "append=quiet a=b",
-        "memory=134217728", "cpus=1", "console=pty:/tmp/tty",
-        "disk=/a,,b,readonly,cache=none,serial=x", "disk=size=4096,bps=1000,iops=5,iops_max=50", "hardware=cmdline", "timeout=30000ms",
+        "memory=134217728", "cpus=1", "cpu-quota=50%", "console=pty:/tmp/tty",
+        "disk=/a,,b,readonly,cache=none,serial=x", "disk=size=4096,bps=1000,iops=5,iops_max=50", "hardware=cmdline",
+        "timeout=30000ms",
         "debug-exit=yes", "restart=no",
         "log-level=info",
     ]
@@ -25,6 +26,7 @@ import Testing
         #expect(description.commandLine == .extendingDefaults(by: "quiet a=b"))
         #expect(description.memorySize == 128 << 20)
         #expect(description.processorCount == 1)
+        #expect(description.cpuQuota == 50)
         #expect(description.console == .pseudoterminal(link: "/tmp/tty"))
         #expect(
             description.disks.map(\.source) == [.file(path: "/a,b"), .scratch(byteCount: 4096)])
@@ -51,6 +53,8 @@ import Testing
         ("kernel=-1:/vmlinux", .invalid("kernel", "-1:/vmlinux", expected: "DESCRIPTOR:PATH")),
         ("kernel=2147483648:k", .invalid("kernel", "2147483648:k", expected: "DESCRIPTOR:PATH")),
         ("kernel=3:", .invalid("kernel", "3:", expected: "DESCRIPTOR:PATH")),
+        ("cpu-quota=50", .invalid("cpu-quota", "50", expected: "percent, as in 50%")),
+        ("cpu-quota=0%", .invalid("cpu-quota", "0%", expected: "percent, as in 50%")),
         ("memory=0", .invalid("memory", "0", expected: "whole pages, at most 64 TiB")),
         ("memory=4097", .invalid("memory", "4097", expected: "whole pages, at most 64 TiB")),
         ("memory=-4096", .invalid("memory", "-4096", expected: "whole pages, at most 64 TiB")),
@@ -168,6 +172,7 @@ extension MachineDescription {
         result.commandLine =
             Bool.random(using: &random) ? .extendingDefaults(by: text(0...20)) : .replacingDefaults(by: text(0...20))
         result.processorCount = .random(in: processorCounts, using: &random)
+        result.cpuQuota = Bool.random(using: &random) ? .random(in: cpuQuotas, using: &random) : nil
         result.console =
             [
                 .terminal, .file(path: text(1...9)), .pseudoterminal(link: nil), .pseudoterminal(link: text(1...9)),

@@ -46,6 +46,17 @@ import Testing
         #expect(box.take() == [])
     }
 
+    @Test func aHoldStaysUntilItIsTakenBack() {
+        let box = VCPUOrderBox()
+        #expect(box.add([.hold, .inspect]) == [])
+        #expect(box.take() == [.hold, .inspect])
+        #expect(box.add(.pause) == .hold)
+        #expect(box.take() == [.hold, .pause])
+        #expect(box.remove(.hold) == .hold)
+        #expect(box.remove(.hold) == [])
+        #expect(box.take() == [])
+    }
+
     @Test func aStopStays() {
         let box = VCPUOrderBox()
         box.add(.stop)
@@ -185,6 +196,18 @@ import Testing
         var configuration = configuration()
         configuration.cpuCount = count
         #expect(throws: VirtualMachineError.self) { try configuration.validate() }
+    }
+
+    @Test(arguments: [(1, 1, true), (100, 1, true), (101, 1, false), (0, 1, false), (-1, 2, false), (200, 2, true)])
+    func quotasHaveLimits(percent: Int, processors: Int, isValid: Bool) throws {
+        var configuration = configuration()
+        configuration.cpuCount = processors
+        configuration.cpuQuota = percent
+        if isValid {
+            try configuration.validate()
+        } else {
+            #expect(throws: VirtualMachineError.self) { try configuration.validate() }
+        }
     }
 
     @Test func foreignPartsAreRefused() {

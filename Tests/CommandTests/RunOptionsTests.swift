@@ -14,6 +14,7 @@ import Testing
         [], ["--kernel", "k"], ["--kernel", "k", "--initrd", "a", "--initrd", "b"],
         ["--append", "--x", "--append", ""],
         ["--cmdline", "-- y", "--memory", "1G"], ["-m", "1G", "-c", "1"], ["--cpus", "1", "--name", "n"],
+        ["--cpu-quota", "50%"],
         ["--timeout", "1s", "--no-reboot", "--debug-exit"], ["--console", "none", "-v", "--verbose", "-v"],
         ["--log-level", "info", "--kernel", "a", "--kernel", "b"], ["--kernel", "", "--name", "ä"],
         ["--disk", "a,readonly", "--disk", "size=4G", "--snapshot", "--hardware", "acpi"],
@@ -36,7 +37,8 @@ import Testing
     @Test(arguments: 0..<6) func `both read the same`(seed: UInt64) {
         var random = SeededGenerator(seed: seed)
         let words = [
-            "--kernel", "--initrd", "--append", "--cmdline", "--memory", "-m", "--cpus", "-c", "--name", "--timeout",
+            "--kernel", "--initrd", "--append", "--cmdline", "--memory", "-m", "--cpus", "-c", "--cpu-quota", "--name",
+            "--timeout",
             "--disk", "--snapshot", "--no-reboot", "--debug-exit", "--console", "--verbose", "-v", "--log-level",
             "--help", "--version", "-h",
             "--",

@@ -16,6 +16,15 @@ import Testing
         (["run", "-m", "lots"], "--memory 'lots' is no size: use a number and K, M, G or T, as in 512M or 1.5G"),
         (["run", "--cpus", "x"], "--cpus 'x' is no number of processors: a machine has 1 to 254"),
         (["run", "--cpus", "0"], "--cpus '0' is no number of processors: a machine has 1 to 254"),
+        (
+            ["run", "--cpu-quota", "half"],
+            "--cpu-quota 'half' is no share: use percent of one of the host's processors, as in 50%"
+        ),
+        (["run", "--cpu-quota", "101%"], "--cpu-quota 101% is out of range: one processor can use 1% to 100%"),
+        (
+            ["run", "-c", "2", "--cpu-quota", "0"],
+            "--cpu-quota 0 is out of range: 2 processors can use 1% to 200%"
+        ),
         (["run", "-c", "255"], "--cpus 255 is too many: a machine has at most 254 processors"),
         (
             ["run", "--timeout", "soon"],
@@ -92,7 +101,8 @@ import Testing
         #expect(child.status == 0)
         for word in [
             "--kernel <file>", "--initrd <file>", "--append <words>", "--cmdline <words>", "-m, --memory <size>",
-            "-c, --cpus <number>", "--name <name>", "--timeout <time>", "--no-reboot", "--debug-exit",
+            "-c, --cpus <number>", "--cpu-quota <percent>", "--name <name>", "--timeout <time>", "--no-reboot",
+            "--debug-exit",
             "--console <where>", "-v, --verbose", "--log-level <level>", "Ctrl-A x", "EXIT STATUS:", "ENVIRONMENT:",
             "CAISSON_GUEST", "CAISSON_VMM", "FILES:", "EXAMPLES:",
         ] {

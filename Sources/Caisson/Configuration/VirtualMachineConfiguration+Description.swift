@@ -15,6 +15,7 @@ extension VirtualMachineConfiguration {
         self.init(bootLoader: loader)
         name = description.name
         cpuCount = description.processorCount
+        cpuQuota = description.cpuQuota
         memorySize = description.memorySize
         serialPorts = [SerialPortConfiguration(attachment: SpecifiedSerialPortAttachment(description.console))]
         storageDevices = description.disks.map(VirtioBlockDeviceConfiguration.init)

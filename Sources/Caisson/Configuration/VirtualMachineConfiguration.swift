@@ -13,6 +13,9 @@ public struct VirtualMachineConfiguration: Sendable {
     public var bootLoader: any BootLoader
     /// Virtual processors: `minimumAllowedCPUCount` to `maximumAllowedCPUCount`.
     public var cpuCount = 1
+    /// The most CPU time that the processors use, together, in percent of one of the host's: 1 to 100 for each. Without
+    /// it there is no limit but their number.
+    public var cpuQuota: Int?
     /// Bytes of RAM: `minimumAllowedMemorySize` to `maximumAllowedMemorySize`, in multiples of 4 KiB. The host gives
     /// memory page by page, when the guest first uses it.
     public var memorySize: UInt64 = 512 << 20
@@ -56,6 +59,11 @@ public struct VirtualMachineConfiguration: Sendable {
         guard (Self.minimumAllowedCPUCount...Self.maximumAllowedCPUCount).contains(cpuCount) else {
             throw invalid(
                 "\(cpuCount) processors: a machine has \(Self.minimumAllowedCPUCount) to \(Self.maximumAllowedCPUCount)"
+            )
+        }
+        if let cpuQuota, !(1...100 * cpuCount).contains(cpuQuota) {
+            throw invalid(
+                "a CPU quota of \(cpuQuota) %: \(cpuCount) processors use 1 to \(100 * cpuCount) % of one of the host's"
             )
         }
         guard (Self.minimumAllowedMemorySize...Self.maximumAllowedMemorySize).contains(memorySize) else {

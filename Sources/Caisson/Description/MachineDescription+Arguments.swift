@@ -8,6 +8,7 @@ import Logging
 extension MachineDescription {
     private enum Field: String, CaseIterable {
         case name, kernel, ramdisk, append, cmdline, memory, cpus, console, disk, hardware, timeout
+        case cpuQuota = "cpu-quota"
         case debugExit = "debug-exit"
         case restart
         case logLevel = "log-level"
@@ -25,7 +26,9 @@ extension MachineDescription {
         case .extendingDefaults(let text): words.append(word(.append, text))
         case .replacingDefaults(let text): words.append(word(.cmdline, text))
         }
-        words += [word(.memory, memorySize), word(.cpus, processorCount), word(.console, console)]
+        words += [word(.memory, memorySize), word(.cpus, processorCount)]
+        if let cpuQuota { words.append(word(.cpuQuota, "\(cpuQuota)%")) }
+        words.append(word(.console, console))
         words += disks.map { word(.disk, $0) }
         words.append(word(.hardware, hardware.rawValue))
         if let timeout { words.append(word(.timeout, "\(timeout.wholeMilliseconds)ms")) }
@@ -35,7 +38,7 @@ extension MachineDescription {
         return words
     }
 
-    /// Reads a description. All fields have to be there once, but `timeout` may be missing, and `ramdisk` and `disk`
+    /// Reads a description. All fields have to be there once, but `timeout` and `cpu-quota` may be missing, and `ramdisk` and `disk`
     /// repeated or missing.
     package init(arguments: [String]) throws(MachineDescriptionError) {
         var values: [Field: [String]] = [:]
@@ -85,6 +88,10 @@ extension MachineDescription {
         }
         processorCount = try required(.cpus, "1 to \(Self.processorCounts.upperBound)") { text in
             Int(text).flatMap { Self.processorCounts.contains($0) ? $0 : nil }
+        }
+        cpuQuota = try optional(.cpuQuota, "percent, as in 50%") { text in
+            guard text.hasSuffix("%"), let percent = Int(text.dropLast()) else { return nil }
+            return Self.cpuQuotas.contains(percent) ? percent : nil
         }
         console = try required(.console, "a console") { try? ConsoleSpecification($0) }
         for text in values[.disk] ?? [] {

@@ -34,6 +34,8 @@ package struct MachineDescription: Equatable, Sendable {
     package var memorySize: UInt64
     /// In `processorCounts`.
     package var processorCount = 1
+    /// In `cpuQuotas`.
+    package var cpuQuota: Int?
     package var console = ConsoleSpecification.terminal
     /// In the order in which the guest finds them.
     package var disks: [DiskSpecification] = []
@@ -60,6 +62,8 @@ extension MachineDescription {
     package static let memorySizes: ClosedRange<UInt64> = pageSize...1 << 46
     /// What KVM can count; `KVM_CAP_MAX_VCPUS` is the limit in practice.
     package static let processorCounts = 1...4096
+    /// Percent of one of the host's processors; the number of processors is the limit in practice.
+    package static let cpuQuotas = 1...100 * processorCounts.upperBound
     package static let timeouts: ClosedRange<Duration> = .milliseconds(1) ... .seconds(365 * 24 * 60 * 60)
     /// Characters of a name.
     package static let longestName = 63

@@ -15,6 +15,7 @@ final class MachineInstance: Sendable {
     private let threads: [VCPUThread]
     private let ending: MachineEnding
     private let monitor: HaltMonitor
+    private let quota: CPUQuota?
     private let logger: Logger
 
     /// Builds the machine and lets it run.
@@ -47,6 +48,10 @@ final class MachineInstance: Sendable {
         threads = (0..<configuration.cpuCount).map(VCPUThread.init)
         ending.setThreads(threads)
         monitor = try HaltMonitor(of: threads, on: loop, ending: ending)
+        let threads = threads
+        quota = try configuration.cpuQuota.map { percent throws(VirtualMachineError) in
+            try CPUQuota(percent: percent, of: threads, on: loop)
+        }
         self.logger = logger
 
         do throws(VirtualMachineError) {
@@ -158,6 +163,7 @@ final class MachineInstance: Sendable {
     func end() {
         ending.end(.stopped)
         monitor.stop()
+        quota?.stop()
         for thread in threads { thread.waitUntilEnded() }
         for slot in virtio { slot.powerOff() }
         let (ports, memory) = (platform.ports, platform.memory)

@@ -10,18 +10,31 @@ struct VCPUOrders: OptionSet, Sendable {
     static let inspect = VCPUOrders(rawValue: 1 << 1)
     /// Run the guest never again.
     static let stop = VCPUOrders(rawValue: 1 << 2)
+    /// Do not run the guest until the order is taken back.
+    static let hold = VCPUOrders(rawValue: 1 << 3)
+
+    /// Orders that stay after they were taken.
+    static let lasting: VCPUOrders = [.stop, .hold]
 }
 
 /// Orders that any thread gives and one carries out.
 struct VCPUOrderBox: ~Copyable, Sendable {
     private let pending = Atomic<UInt8>(0)
 
-    func add(_ orders: VCPUOrders) { pending.bitwiseOr(orders.rawValue, ordering: .releasing) }
+    /// - Returns: what was pending before.
+    @discardableResult
+    func add(_ orders: VCPUOrders) -> VCPUOrders {
+        VCPUOrders(rawValue: pending.bitwiseOr(orders.rawValue, ordering: .acquiringAndReleasing).oldValue)
+    }
 
-    /// The orders given since the last call. A stop stays.
+    /// Takes lasting orders back.
+    /// - Returns: what was pending before.
+    func remove(_ orders: VCPUOrders) -> VCPUOrders {
+        VCPUOrders(rawValue: pending.bitwiseAnd(~orders.rawValue, ordering: .acquiringAndReleasing).oldValue)
+    }
+
+    /// The orders given since the last call, and those that last.
     func take() -> VCPUOrders {
-        let taken = VCPUOrders(rawValue: pending.exchange(0, ordering: .acquiring))
-        if taken.contains(.stop) { add(.stop) }
-        return taken
+        VCPUOrders(rawValue: pending.bitwiseAnd(VCPUOrders.lasting.rawValue, ordering: .acquiringAndReleasing).oldValue)
     }
 }

@@ -24,6 +24,8 @@ final class VCPUThread: Sendable {
     private let kick = Mutex<VCPUKick?>(nil)
     private let isParked = DispatchSemaphore(value: 0)
     private let mayGoOn = DispatchSemaphore(value: 0)
+    /// Signalled with every order to a vCPU that is held. It may be signalled too often: who waits looks again.
+    private let holdChanged = DispatchSemaphore(value: 0)
     private let hasEnded = DispatchSemaphore(value: 0)
     private let isHalted = Atomic<Bool>(false)
 
@@ -53,12 +55,18 @@ final class VCPUThread: Sendable {
     /// Has orders carried out before the guest executes another instruction, or as soon as the current access of its to
     /// a device is done.
     func order(_ orders: VCPUOrders) {
-        self.orders.add(orders)
+        let before = self.orders.add(orders)
         kick.withLock { $0 }?()
+        if before.contains(.hold) { holdChanged.signal() }
         if orders.contains(.stop) {
             start.give(.cancelled)
             mayGoOn.signal()
         }
+    }
+
+    /// Takes back `order(.hold)`.
+    func endHold() {
+        if orders.remove(.hold).contains(.hold) { holdChanged.signal() }
     }
 
     /// Waits until the vCPU has paused or ended. Follows each `order(.pause)`.
@@ -145,10 +153,15 @@ final class VCPUThread: Sendable {
             if orders.contains(.inspect) {
                 isHalted.store(try Self.waitsInVain(vcpu), ordering: .releasing)
             }
-            guard orders.contains(.pause) else { return true }
-            isParked.signal()
-            mayGoOn.wait()
-            vcpu.tellPause()
+            if orders.contains(.pause) {
+                isParked.signal()
+                mayGoOn.wait()
+                vcpu.tellPause()
+            } else if orders.contains(.hold) {
+                holdChanged.wait()
+            } else {
+                return true
+            }
             // There may be new orders by now, another pause among them.
         }
     }

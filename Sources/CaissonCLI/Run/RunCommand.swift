@@ -29,6 +29,7 @@ struct RunCommand: ParsableCommand {
         options.cmdline = guest.cmdline
         options.memory = machine.memory
         options.cpus = machine.cpus
+        options.cpuQuota = machine.cpuQuota
         options.disk = machine.disk
         options.snapshot = machine.snapshot
         options.hardware = machine.hardware
@@ -81,6 +82,12 @@ struct MachineOptions: ParsableArguments {
         name: [.customShort("c", allowingJoined: true), .long],
         help: ArgumentHelp("Processors. (default: 1)", valueName: "number"))
     var cpus: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "The most CPU time that the processors use together, in percent of one of the host's, as in 50%. (default: no limit)",
+            valueName: "percent"))
+    var cpuQuota: String?
 
     @Option(
         help: ArgumentHelp(
