@@ -45,6 +45,21 @@ struct CPUQuotaTests {
         #expect(run.status() == 128 + SIGTERM)
     }
 
+    @Test func aHeldMachinePausesAndStops() async throws {
+        let guest = try TestMachine(kernel: TestKernel.multiboot(GuestCode.print("A") + GuestCode.spin)) {
+            $0.cpuQuota = 1
+        }
+        try await guest.machine.start()
+        try await guest.expect("A")
+        for _ in 0..<3 {
+            try await Task.sleep(for: .milliseconds(100))
+            try await guest.machine.pause()
+            try await guest.machine.resume()
+        }
+        try await guest.machine.stop()
+        #expect(try await guest.machine.waitUntilStopped() == .stopped)
+    }
+
     @Test func aHeldMachineCanBeStopped() async throws {
         let run = try CommandRun(GuestCode.print("A") + GuestCode.spin, ["--cpu-quota", "1%", "--timeout", "60s"])
         try #require(run.output?.receive(1) == [UInt8(ascii: "A")])
