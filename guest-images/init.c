@@ -19,8 +19,8 @@
 #define SIGNAL_REBOOT SIGTERM
 #define SIGNAL_POWER_BUTTON 38
 
-/* How long after the shell's start the links for busybox's applets are made. */
-#define APPLETS_AFTER_SECONDS 1
+/* How long after the shell's start the links for busybox's applets are made, and an address is asked for. */
+#define REST_AFTER_SECONDS 1
 
 /* How long processes may take to end between SIGTERM and SIGKILL. */
 #define GRACE_SECONDS 2
@@ -175,34 +175,48 @@ static void become_shell(void)
 	exit(127);
 }
 
-/* Links for busybox's applets, which its own shell finds without them. Made at idle
- * priority and once the shell has had the time for its prompt, not to delay that. */
-static void install_applets(void)
+/* Runs busybox at idle priority, without a word. */
+static void run_aside(char **arguments)
 {
-	char *arguments[] = { "busybox", "--install", "-s", NULL };
 	char *environment[] = { NULL };
 	int priority = 0;
+	int null;
 
 	if (fork() != 0)
 		return;
+	null = open("/dev/null", O_RDWR);
+	dup2(null, 0);
+	dup2(null, 1);
+	dup2(null, 2);
 	my_syscall3(__NR_sched_setscheduler, 0, SCHED_IDLE, &priority);
 	set_blocked_signals(0);
 	execve("/bin/busybox", arguments, environment);
-	complain("/bin/busybox");
 	exit(127);
+}
+
+/* What nobody waits for, done once the shell has had the time for its prompt: links for busybox's applets, which its own
+ * shell finds without them, and the network's address by DHCP, which stays to renew it. */
+static void do_the_rest(void)
+{
+	char *links[] = { "busybox", "--install", "-s", NULL };
+	char *lease[] = { "busybox", "udhcpc", "-f", "-i", "eth0", "-s", "/etc/udhcpc", NULL };
+
+	run_aside(links);
+	if (my_syscall2(__NR_access, "/sys/class/net/eth0", 0) == 0)
+		run_aside(lease);
 }
 
 /* Serves until the machine is to end; returns the reboot command for that. */
 static int serve(pid_t shell)
 {
-	int patience = APPLETS_AFTER_SECONDS;
+	int patience = REST_AFTER_SECONDS;
 
 	for (;;) {
 		pid_t ended;
 
 		switch (wait_for_signal(patience)) {
 		case -EAGAIN:
-			install_applets();
+			do_the_rest();
 			patience = -1;
 			break;
 		case SIGNAL_HALT:
