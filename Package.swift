@@ -21,6 +21,10 @@ let system = Target.Dependency.product(name: "SystemPackage", package: "swift-sy
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 
+// Debian has libslirp as a shared library only, so the program around it cannot be static as the others are: scripts/build
+// sets CAISSON_STATIC for these and compiles that one by itself.
+let isStatic = Context.environment["CAISSON_STATIC"] != nil
+
 func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .target(name: name, dependencies: dependencies, swiftSettings: strict)
 }
@@ -29,6 +33,11 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String
     .testTarget(name: "\(name)Tests", dependencies: dependencies, exclude: exclude, swiftSettings: testing)
 }
 
+let slirp = Target.executableTarget(
+    name: "CaissonSlirp",
+    cSettings: [.treatAllWarnings(as: .error)],
+    linkerSettings: [.linkedLibrary("slirp"), .linkedLibrary("seccomp")])
+
 let package = Package(
     name: "caisson",
     products: [
@@ -36,7 +45,7 @@ let package = Package(
         .executable(name: "caisson", targets: ["CaissonVMM"]),
         .executable(name: "caisson-cli", targets: ["CaissonCLI"]),
         .executable(name: "boot-linux", targets: ["BootLinux"]),
-    ],
+    ] + (isStatic ? [] : [.executable(name: "caisson-slirp", targets: ["CaissonSlirp"])]),
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
@@ -94,5 +103,5 @@ let package = Package(
             "Live",
             ["Caisson", "KVM", "SoftwareKVM", "GuestMemory", "Devices", "HostIO", "TestSupport", "CLinux", system],
             exclude: ["Repairs/processor.S", "Repairs/processors.S"]),
-    ]
+    ] + (isStatic ? [] : [slirp])
 )
