@@ -56,6 +56,7 @@ let package = Package(
         .systemLibrary(
             name: "CCompression",
             providers: [.apt(["zlib1g-dev", "liblz4-dev", "libzstd-dev", "liblzma-dev"])]),
+        .systemLibrary(name: "CFDT", providers: [.apt(["libfdt-dev"])]),
         .target(name: "CURing", linkerSettings: [.linkedLibrary("uring")]),
 
         module("HostResources", ["CLinux"]),
@@ -65,7 +66,7 @@ let package = Package(
         module("SoftwareKVM", ["CLinux", "KVM", "GuestMemory"]),
         module("Devices", ["CLinux", "GuestMemory", "Virtio"]),
         module("HostIO", ["CLinux", "CURing", "HostResources", system]),
-        module("LinuxBoot", ["CCompression", "CLinux", "GuestMemory"]),
+        module("LinuxBoot", ["CCompression", "CFDT", "CLinux", "GuestMemory"]),
         module(
             "Caisson",
             [

@@ -13,7 +13,7 @@ extension RunOptions {
         }
         let console = try consoleSpecification()
         guard let hardware = HardwareDescriptionMethod(rawValue: hardware) else {
-            throw .usage("--hardware '\(hardware)' is no way to describe hardware: use auto, acpi or cmdline")
+            throw .usage("--hardware '\(hardware)' is no way to describe hardware: use auto, acpi, fdt or cmdline")
         }
         let disks = try diskSpecifications()
         let timeout = try self.timeout.map(Self.timeout)

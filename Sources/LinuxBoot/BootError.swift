@@ -57,10 +57,12 @@ extension BootError {
         case commandLineHasNUL
         /// The machine's memory is too small for the start-up structures.
         case machineTooSmall(memory: UInt64, minimum: UInt64)
-        /// Neither MP table nor ACPI can tell of that many processors.
+        /// No description of the hardware can tell of that many processors.
         case tooManyProcessors(Int, limit: Int)
         /// A table for the guest does not fit its place. `what` names it.
         case tableTooLarge(what: String, size: UInt64, limit: UInt64)
+        /// The device tree does not fit into `limit` bytes.
+        case deviceTreeTooLarge(limit: UInt64)
     }
 }
 
@@ -130,6 +132,8 @@ extension BootError.Problem: CustomStringConvertible {
             return "\(count) processors are more than the guest can be told of; use at most \(limit)"
         case .tableTooLarge(let what, let size, let limit):
             return "the \(what) has \(byteCount(size)), there is room for \(byteCount(limit))"
+        case .deviceTreeTooLarge(let limit):
+            return "the device tree does not fit into \(byteCount(limit)); give the machine fewer devices"
         }
     }
 

@@ -24,6 +24,12 @@ struct Handover {
         let placed = try Self.placeRamdisks(plan, loader: loader, memory: memory)
         ramdisks = placed
         let text = plan.bootProtocol == .multiboot ? loader.commandLine.userWords : loader.commandLine.text
+        guard loader.deviceTree.isEmpty || plan.bootProtocol.handsOverDeviceTree else {
+            throw BootError(
+                loader.kernel.name,
+                .cannotBootBy(
+                    plan.bootProtocol, reason: "it has no place for a device tree; describe the hardware otherwise"))
+        }
         var pieces: [Piece] = []
         var acpiRootPointer: UInt64 = 0
         if let hardware = loader.acpiHardware {

@@ -66,7 +66,7 @@ import Testing
             "memory=18446744073709551616",
             .invalid("memory", "18446744073709551616", expected: "whole pages, at most 64 TiB")
         ),
-        ("hardware=fax", .invalid("hardware", "fax", expected: "auto, acpi or cmdline")),
+        ("hardware=fax", .invalid("hardware", "fax", expected: "auto, acpi, fdt or cmdline")),
         ("disk=", .invalid("disk", "", expected: "a disk")),
         ("disk=size=4G", .invalid("disk", "size=4G", expected: "a disk")),
         ("cpus=0", .invalid("cpus", "0", expected: "1 to 4096")),

@@ -120,13 +120,19 @@ import Testing
         let plan = plan(method, words)
         #expect((plan.acpi != nil) == usesACPI)
         if usesACPI {
-            #expect(plan.words.isEmpty && plan.acpi?.virtioWindows.count == 2)
+            #expect(plan.words.isEmpty && plan.acpi?.virtioWindows.count == 2 && plan.deviceTree == nil)
         } else {
             #expect(
                 plan.words == [
                     "acpi=off", "virtio_mmio.device=4K@0xd0000000:16", "virtio_mmio.device=4K@0xd0001000:17",
                 ])
         }
+    }
+
+    @Test func aDeviceTreeTellsOfAll() {
+        let plan = plan(.deviceTree)
+        #expect(plan.words == ["acpi=off"] && plan.acpi == nil)
+        #expect(plan.deviceTree?.virtioWindows.count == 2)
     }
 
     @Test func windowsAreApart() {
@@ -138,9 +144,10 @@ import Testing
         #expect(windows.allSatisfy { $0.gsi < 24 })
     }
 
-    @Test func aMachineWithoutACPIHasNoPowerButton() throws {
+    @Test(arguments: [.commandLine, .deviceTree] as [HardwareDescriptionMethod])
+    func aMachineWithoutACPIHasNoPowerButton(method: HardwareDescriptionMethod) throws {
         var configuration = VirtualMachineConfiguration(bootLoader: LinuxBootLoader(kernel: "vmlinux"))
-        configuration.hardwareDescription = .commandLine
+        configuration.hardwareDescription = method
         let machine = try VirtualMachine(configuration: configuration)
         let error = #expect(throws: VirtualMachineError.self) { try machine.requestStop() }
         #expect(error?.code == .notSupported)

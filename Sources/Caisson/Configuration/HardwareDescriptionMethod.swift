@@ -4,6 +4,8 @@ public enum HardwareDescriptionMethod: String, Sendable, CaseIterable {
     case automatic = "auto"
     /// By ACPI tables, which every distribution's kernel reads; with a power button.
     case acpi
+    /// By a flattened device tree, for Linux with `CONFIG_OF`. There is no power button.
+    case deviceTree = "fdt"
     /// By words on Linux's command line and an MP table: for kernels without ACPI. There is no power button.
     case commandLine = "cmdline"
 }

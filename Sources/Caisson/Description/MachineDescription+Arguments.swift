@@ -100,7 +100,7 @@ extension MachineDescription {
                 throw .invalid(Field.disk.rawValue, text, expected: "a disk")
             }
         }
-        hardware = try required(.hardware, "auto, acpi or cmdline", HardwareDescriptionMethod.init(rawValue:))
+        hardware = try required(.hardware, "auto, acpi, fdt or cmdline", HardwareDescriptionMethod.init(rawValue:))
         timeout = try optional(.timeout, "milliseconds, as in 30000ms") { text in
             guard text.hasSuffix("ms"), let count = Int64(text.dropLast(2)) else { return nil }
             let limit = Self.timeouts.upperBound.wholeMilliseconds

@@ -128,10 +128,16 @@ final class MachineInstance: Sendable {
             settings.usesDefaultCommandLine
             ? defaults.extended(by: settings.commandLine) : defaults.replaced(by: settings.commandLine)
         loader.acpiHardware = plan.acpi
-        loader.processorCount = configuration.cpuCount
+        // An MP table would count the tree's processors once more.
+        loader.processorCount = plan.deviceTree == nil ? configuration.cpuCount : nil
         loader.randomSeed = Self.randomSeed()
         loader.memoryIsZeroed = true
-        do { return try loader.load(into: machine.memory) } catch { throw VirtualMachineError(error) }
+        do {
+            if let hardware = plan.deviceTree {
+                loader.deviceTree = try DeviceTree(hardware, map: MemoryMap(of: machine.memory)).bytes
+            }
+            return try loader.load(into: machine.memory)
+        } catch { throw VirtualMachineError(error) }
     }
 
     /// For the guest's random number generator; nothing where the host has none to give yet.

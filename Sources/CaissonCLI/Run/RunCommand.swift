@@ -105,10 +105,10 @@ struct MachineOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             """
-            How the guest learns of its devices: acpi; cmdline, for kernels without ACPI; auto, which is acpi unless \
-            the kernel is told acpi=off.
+            How the guest learns of its devices: acpi; fdt, a device tree; cmdline, for kernels without both; auto, \
+            which is acpi unless the kernel is told acpi=off.
             """, valueName: "way"),
-        completion: .list(["auto", "acpi", "cmdline"]))
+        completion: .list(["auto", "acpi", "fdt", "cmdline"]))
     var hardware = "auto"
 
     @Option(

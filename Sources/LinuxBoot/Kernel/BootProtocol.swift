@@ -10,6 +10,11 @@ package enum BootProtocol: String, Sendable, CaseIterable {
     case multiboot = "multiboot"
 }
 
+extension BootProtocol {
+    /// Whether the kernel is told of a device tree: in Linux's `setup_data`.
+    var handsOverDeviceTree: Bool { self == .linux64 || self == .linux32 }
+}
+
 extension BootProtocol: CustomStringConvertible {
     package var description: String { rawValue }
 }
