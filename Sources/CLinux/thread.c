@@ -46,6 +46,23 @@ int caisson_block_kick(void)
 
 int caisson_kick(pthread_t thread) { return -pthread_kill(thread, SIGRTMIN); }
 
+int caisson_pin_thread(int processor, cpu_set_t *previous)
+{
+    cpu_set_t set;
+    if (processor < 0 || processor >= CPU_SETSIZE)
+        return -EINVAL;
+    CPU_ZERO(&set);
+    CPU_SET(processor, &set);
+    if (sched_getaffinity(0, sizeof *previous, previous) < 0)
+        return -errno;
+    return sched_setaffinity(0, sizeof set, &set) < 0 ? -errno : 0;
+}
+
+int caisson_unpin_thread(const cpu_set_t *previous)
+{
+    return sched_setaffinity(0, sizeof *previous, previous) < 0 ? -errno : 0;
+}
+
 int64_t caisson_thread_cpu_time(pthread_t thread)
 {
     clockid_t clock;

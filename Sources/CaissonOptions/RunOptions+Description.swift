@@ -11,6 +11,9 @@ extension RunOptions {
         let cpuQuota = try self.cpuQuota.map { text throws(CommandError) in
             try Self.cpuQuota(text, processorCount: processorCount ?? 1)
         }
+        let affinity = try cpuAffinity.map { text throws(CommandError) in
+            try Self.cpuAffinity(text, count: processorCount ?? 1)
+        }
         let console = try consoleSpecification()
         guard let hardware = HardwareDescriptionMethod(rawValue: hardware) else {
             throw .usage("--hardware '\(hardware)' is no way to describe hardware: use auto, acpi, fdt or cmdline")
@@ -27,6 +30,7 @@ extension RunOptions {
         description.commandLine = commandLine
         if let processorCount { description.processorCount = processorCount }
         description.cpuQuota = cpuQuota
+        if let affinity { description.cpuAffinity = affinity }
         description.console = console
         description.disks = disks
         description.hardware = hardware

@@ -53,6 +53,21 @@ extension RunOptions {
         return percent
     }
 
+    /// One of the host's processors for each of the machine's `count`.
+    static func cpuAffinity(_ text: String, count: Int) throws(CommandError) -> [Int] {
+        guard let list = ProcessorList(parsing: text) else {
+            throw .usage(
+                "--cpu-affinity '\(text)' is no list of processors: use numbers from 0 to "
+                    + "\(ProcessorList.numbers.upperBound), as in 0,2-4")
+        }
+        guard list.processors.count == count else {
+            throw .usage(
+                "--cpu-affinity \(text) names \(list.processors.count) of the host's processors, the machine has "
+                    + "\(count): give one for each, or start caisson by taskset to share a set")
+        }
+        return list.processors
+    }
+
     func machineName() throws(CommandError) -> String {
         guard let name = name else { return "machine-\(getpid())" }
         guard MachineDescription.isName(name) else {

@@ -7,6 +7,7 @@ package struct RunOptions: Equatable {
     package var memory: String?
     package var cpus: String?
     package var cpuQuota: String?
+    package var cpuAffinity: String?
     package var disk: [String] = []
     package var snapshot = false
     package var hardware = "auto"
@@ -65,6 +66,7 @@ package struct RunOptions: Equatable {
             case "--memory", "-m": memory = value
             case "--cpus", "-c": cpus = value
             case "--cpu-quota": cpuQuota = value
+            case "--cpu-affinity": cpuAffinity = value
             case "--disk": disk.append(value)
             case "--hardware": hardware = value
             case "--name": name = value

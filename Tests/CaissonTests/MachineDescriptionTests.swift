@@ -8,7 +8,7 @@ import Testing
 @Suite struct MachineDescriptionTests {
     static let example = [
         "name=web", "kernel=3:/boot/vmlinux", "ramdisk=4:a.cpio", "ramdisk=5:b=c:d.cpio", "append=quiet a=b",
-        "memory=134217728", "cpus=1", "cpu-quota=50%", "console=pty:/tmp/tty",
+        "memory=134217728", "cpus=3", "cpu-quota=50%", "cpu-affinity=0,2,1", "console=pty:/tmp/tty",
         "disk=/a,,b,readonly,cache=none,serial=x", "disk=size=4096,bps=1000,iops=5,iops_max=50", "hardware=cmdline",
         "timeout=30000ms",
         "debug-exit=yes", "restart=no",
@@ -25,7 +25,7 @@ import Testing
             ])
         #expect(description.commandLine == .extendingDefaults(by: "quiet a=b"))
         #expect(description.memorySize == 128 << 20)
-        #expect(description.processorCount == 1)
+        #expect(description.processorCount == 3 && description.cpuAffinity == [0, 2, 1])
         #expect(description.cpuQuota == 50)
         #expect(description.console == .pseudoterminal(link: "/tmp/tty"))
         #expect(
@@ -71,6 +71,8 @@ import Testing
         ("disk=size=4G", .invalid("disk", "size=4G", expected: "a disk")),
         ("cpus=0", .invalid("cpus", "0", expected: "1 to 4096")),
         ("cpus=4097", .invalid("cpus", "4097", expected: "1 to 4096")),
+        ("cpu-affinity=", .invalid("cpu-affinity", "", expected: "numbers of processors")),
+        ("cpu-affinity=1,x", .invalid("cpu-affinity", "1,x", expected: "numbers of processors")),
         ("console=fax", .invalid("console", "fax", expected: "a console")),
         ("timeout=30", .invalid("timeout", "30", expected: "milliseconds, as in 30000ms")),
         ("timeout=0ms", .invalid("timeout", "0ms", expected: "milliseconds, as in 30000ms")),

@@ -217,6 +217,17 @@ import Testing
         }
     }
 
+    @Test(arguments: [([0], 2), ([0, 1], 1), ([-1], 1), ([1024], 1)] as [([Int], Int)])
+    func eachProcessorHasOneOfTheHosts(affinity: [Int], count: Int) throws {
+        var configuration = configuration()
+        configuration.cpuCount = count
+        configuration.cpuAffinity = affinity
+        let error = #expect(throws: VirtualMachineError.self) { try configuration.validate() }
+        #expect(error?.code == .invalidConfiguration)
+        configuration.cpuAffinity = (0..<count).map { _ in 1023 }
+        try configuration.validate()
+    }
+
     @Test func foreignPartsAreRefused() {
         var first = configuration()
         first.bootLoader = ForeignLoader()

@@ -14,7 +14,7 @@ import Testing
         [], ["--kernel", "k"], ["--kernel", "k", "--initrd", "a", "--initrd", "b"],
         ["--append", "--x", "--append", ""],
         ["--cmdline", "-- y", "--memory", "1G"], ["-m", "1G", "-c", "1"], ["--cpus", "1", "--name", "n"],
-        ["--cpu-quota", "50%"],
+        ["--cpu-quota", "50%", "--cpu-affinity", "0"],
         ["--timeout", "1s", "--no-reboot", "--debug-exit"], ["--console", "none", "-v", "--verbose", "-v"],
         ["--log-level", "info", "--kernel", "a", "--kernel", "b"], ["--kernel", "", "--name", "ä"],
         ["--disk", "a,readonly", "--disk", "size=4G", "--snapshot", "--hardware", "acpi"],

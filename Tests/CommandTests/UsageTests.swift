@@ -27,6 +27,15 @@ import Testing
         ),
         (["run", "-c", "255"], "--cpus 255 is too many: a machine has at most 254 processors"),
         (
+            ["run", "--cpu-affinity", "a"],
+            "--cpu-affinity 'a' is no list of processors: use numbers from 0 to 1023, as in 0,2-4"
+        ),
+        (
+            ["run", "-c", "2", "--cpu-affinity", "0-2"],
+            "--cpu-affinity 0-2 names 3 of the host's processors, the machine has 2: give one for each, or start caisson by "
+                + "taskset to share a set"
+        ),
+        (
             ["run", "--timeout", "soon"],
             "--timeout 'soon' is no time: use a number and ms, s, m, h or d, as in 30s or 1h30m"
         ),

@@ -7,6 +7,25 @@ import Testing
 @Suite struct ValueTests {
     @Test(
         arguments: [
+            ("0", [0]), ("3,1", [3, 1]), ("0-3", [0, 1, 2, 3]), ("5,0-1,5", [5, 0, 1, 5]), ("7-7", [7]),
+            ("1023", [1023]),
+        ] as [(String, [Int])])
+    func `lists of processors are read`(text: String, processors: [Int]) {
+        #expect(ProcessorList(parsing: text)?.processors == processors)
+    }
+
+    @Test(
+        arguments: [
+            "", ",", "1,", ",1", "1,,2", "-1", "1-", "3-2", "1-2-3", "+1", "0x1", "1 2", "a", "1024", "0-1024", "0-7:2",
+            "٣",
+            "0-1023,0", "99999999999999999999",
+        ])
+    func `what is no list of processors is refused`(text: String) {
+        #expect(ProcessorList(parsing: text) == nil)
+    }
+
+    @Test(
+        arguments: [
             ("0", 0), ("1", 1), ("4096", 4096), ("1k", 1024), ("1K", 1024), ("1KB", 1024), ("1KiB", 1024),
             ("1kib", 1024),
             ("512M", 512 << 20), ("512mb", 512 << 20), ("1.5G", 1536 << 20), ("0.25g", 256 << 20), ("2T", 2 << 40),

@@ -27,6 +27,28 @@ struct MachineLifeTests {
         try await guest.machine.stop()
     }
 
+    @Test func pinnedProcessorsStayWhereTheyAre() async throws {
+        // Where there is one processor only, every thread stays on it.
+        guard let last = Host.lastOfSeveralProcessors else { return }
+        let before = Host.threads(on: last)
+        let guest = try TestMachine(kernel: TestKernel.multiboot(GuestCode.print("P") + GuestCode.spin)) {
+            $0.cpuCount = 2
+            $0.cpuAffinity = [last, last]
+        }
+        try await guest.machine.start()
+        try await guest.expect("P")
+        #expect(Host.threads(on: last) == before + 2)
+        try await guest.machine.stop()
+        // Their threads are anybody's again.
+        #expect(Host.threads(on: last) == before)
+    }
+
+    @Test func aProcessorThatTheHostLacksIsNamed() async throws {
+        let guest = try TestMachine(kernel: TestKernel.multiboot(GuestCode.spin)) { $0.cpuAffinity = [1023] }
+        let error = await #expect(throws: VirtualMachineError.self) { try await guest.machine.start() }
+        #expect(error?.code == .hostFailure && error?.message.contains("processor 1023") == true)
+    }
+
     @Test func inputReachesTheGuest() async throws {
         let guest = try TestMachine(kernel: TestKernel.multiboot(GuestCode.echo))
         try await guest.machine.start()

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdint.h>
 #include <time.h>
 
@@ -27,6 +28,11 @@ int caisson_cancel_kick(timer_t timer);
 int caisson_note_signal(int number);
 int caisson_signal_notes(void);
 int caisson_next_signal(void);
+
+// Keeps the calling thread on one of the host's processors, below CPU_SETSIZE, and stores where it might run before.
+// Returns 0 or the negative errno.
+int caisson_pin_thread(int processor, cpu_set_t *previous);
+int caisson_unpin_thread(const cpu_set_t *previous);
 
 // CPU time a thread has used, in nanoseconds, or the negative errno.
 int64_t caisson_thread_cpu_time(pthread_t thread);

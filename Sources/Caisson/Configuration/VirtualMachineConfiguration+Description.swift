@@ -16,6 +16,7 @@ extension VirtualMachineConfiguration {
         name = description.name
         cpuCount = description.processorCount
         cpuQuota = description.cpuQuota
+        cpuAffinity = description.cpuAffinity
         memorySize = description.memorySize
         serialPorts = [SerialPortConfiguration(attachment: SpecifiedSerialPortAttachment(description.console))]
         storageDevices = description.disks.map(VirtioBlockDeviceConfiguration.init)

@@ -16,6 +16,9 @@ public struct VirtualMachineConfiguration: Sendable {
     /// The most CPU time that the processors use, together, in percent of one of the host's: 1 to 100 for each. Without
     /// it there is no limit but their number.
     public var cpuQuota: Int?
+    /// The host's processor for each of the machine's, by its number on the host; empty lets the host choose as it
+    /// likes.
+    public var cpuAffinity: [Int] = []
     /// Bytes of RAM: `minimumAllowedMemorySize` to `maximumAllowedMemorySize`, in multiples of 4 KiB. The host gives
     /// memory page by page, when the guest first uses it.
     public var memorySize: UInt64 = 512 << 20
@@ -39,6 +42,8 @@ public struct VirtualMachineConfiguration: Sendable {
     public static let minimumAllowedCPUCount = 1
     /// The greatest `cpuCount`: what APIC ids of 8 bits can number. The host's KVM may allow fewer.
     public static let maximumAllowedCPUCount = 254
+    /// The numbers that the host's processors can have in `cpuAffinity`.
+    public static let allowedHostProcessors = 0...1023
     /// The least `memorySize`, in bytes.
     public static let minimumAllowedMemorySize: UInt64 = 1 << 20
     /// The greatest `memorySize`, in bytes: what an address space can hold. The host's memory sets the limit in practice.
@@ -65,6 +70,13 @@ public struct VirtualMachineConfiguration: Sendable {
             throw invalid(
                 "a CPU quota of \(cpuQuota) %: \(cpuCount) processors use 1 to \(100 * cpuCount) % of one of the host's"
             )
+        }
+        guard cpuAffinity.isEmpty || cpuAffinity.count == cpuCount else {
+            throw invalid(
+                "\(cpuAffinity.count) of the host's processors for a machine's \(cpuCount): give one for each")
+        }
+        if let number = cpuAffinity.first(where: { !Self.allowedHostProcessors.contains($0) }) {
+            throw invalid("a host has no processor \(number): use 0 to \(Self.allowedHostProcessors.upperBound)")
         }
         guard (Self.minimumAllowedMemorySize...Self.maximumAllowedMemorySize).contains(memorySize) else {
             throw invalid("\(memorySize) bytes of memory: a machine has 1 MiB to 64 TiB")

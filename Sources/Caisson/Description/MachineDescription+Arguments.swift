@@ -9,6 +9,7 @@ extension MachineDescription {
     private enum Field: String, CaseIterable {
         case name, kernel, ramdisk, append, cmdline, memory, cpus, console, disk, hardware, timeout
         case cpuQuota = "cpu-quota"
+        case cpuAffinity = "cpu-affinity"
         case debugExit = "debug-exit"
         case restart
         case logLevel = "log-level"
@@ -28,6 +29,9 @@ extension MachineDescription {
         }
         words += [word(.memory, memorySize), word(.cpus, processorCount)]
         if let cpuQuota { words.append(word(.cpuQuota, "\(cpuQuota)%")) }
+        if !cpuAffinity.isEmpty {
+            words.append(word(.cpuAffinity, cpuAffinity.map(String.init).joined(separator: ",")))
+        }
         words.append(word(.console, console))
         words += disks.map { word(.disk, $0) }
         words.append(word(.hardware, hardware.rawValue))
@@ -38,8 +42,8 @@ extension MachineDescription {
         return words
     }
 
-    /// Reads a description. All fields have to be there once, but `timeout` and `cpu-quota` may be missing, and `ramdisk` and `disk`
-    /// repeated or missing.
+    /// Reads a description. All fields have to be there once, but `cpu-quota`, `cpu-affinity` and `timeout` may be missing,
+    /// and `ramdisk` and `disk` repeated or missing.
     package init(arguments: [String]) throws(MachineDescriptionError) {
         var values: [Field: [String]] = [:]
         for word in arguments {
@@ -93,6 +97,11 @@ extension MachineDescription {
             guard text.hasSuffix("%"), let percent = Int(text.dropLast()) else { return nil }
             return Self.cpuQuotas.contains(percent) ? percent : nil
         }
+        cpuAffinity =
+            try optional(.cpuAffinity, "numbers of processors") { text in
+                let numbers = text.split(separator: ",", omittingEmptySubsequences: false).map { Int($0) }
+                return numbers.contains(nil) ? nil : numbers.compactMap(\.self)
+            } ?? []
         console = try required(.console, "a console") { try? ConsoleSpecification($0) }
         for text in values[.disk] ?? [] {
             do throws(DiskSpecificationError) { disks.append(try DiskSpecification(text, size: { UInt64($0) })) } catch

@@ -36,6 +36,8 @@ package struct MachineDescription: Equatable, Sendable {
     package var processorCount = 1
     /// In `cpuQuotas`.
     package var cpuQuota: Int?
+    /// The host's processor for each, or none.
+    package var cpuAffinity: [Int] = []
     package var console = ConsoleSpecification.terminal
     /// In the order in which the guest finds them.
     package var disks: [DiskSpecification] = []

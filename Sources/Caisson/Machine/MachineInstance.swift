@@ -45,7 +45,10 @@ final class MachineInstance: Sendable {
         platform = try Platform(
             machine: machine, ending: ending, console: console, loop: loop,
             hasDebugExitPort: configuration.hasDebugExitPort, virtio: virtio)
-        threads = (0..<configuration.cpuCount).map(VCPUThread.init)
+        threads = (0..<configuration.cpuCount).map { index in
+            VCPUThread(
+                index: index, hostProcessor: configuration.cpuAffinity.isEmpty ? nil : configuration.cpuAffinity[index])
+        }
         ending.setThreads(threads)
         monitor = try HaltMonitor(of: threads, on: loop, ending: ending)
         let threads = threads

@@ -19,6 +19,8 @@ final class VCPUThread: Sendable {
     }
 
     let index: Int
+    /// The host's processor that it stays on, if any.
+    private let hostProcessor: Int?
     private let queue: DispatchQueue
     private let orders = VCPUOrderBox()
     private let kick = Mutex<VCPUKick?>(nil)
@@ -33,8 +35,9 @@ final class VCPUThread: Sendable {
     let probed = Handoff<Result<HostQuirks, VirtualMachineError>>()
     private let start = Handoff<Start>()
 
-    init(index: Int) {
+    init(index: Int, hostProcessor: Int?) {
         self.index = index
+        self.hostProcessor = hostProcessor
         queue = DispatchQueue(label: "caisson.vcpu.\(index)")
     }
 
@@ -103,6 +106,8 @@ final class VCPUThread: Sendable {
             isParked.signal()
         }
         do throws(VirtualMachineError) {
+            let pin = try hostProcessor.map { processor throws(VirtualMachineError) in try ThreadPin(to: processor) }
+            defer { pin?.release() }
             var vcpu = try onHost { () throws(KVMError) in try machine.kvm.makeVCPU(index: index) }
             kick.withLock { $0 = vcpu.kick }
             try onHost { () throws(KVMError) in try identity.install(on: vcpu, index: index) }

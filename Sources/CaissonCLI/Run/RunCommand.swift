@@ -30,6 +30,7 @@ struct RunCommand: ParsableCommand {
         options.memory = machine.memory
         options.cpus = machine.cpus
         options.cpuQuota = machine.cpuQuota
+        options.cpuAffinity = machine.cpuAffinity
         options.disk = machine.disk
         options.snapshot = machine.snapshot
         options.hardware = machine.hardware
@@ -88,6 +89,12 @@ struct MachineOptions: ParsableArguments {
             "The most CPU time that the processors use together, in percent of one of the host's, as in 50%. (default: no limit)",
             valueName: "percent"))
     var cpuQuota: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "The host's processor for each of the machine's, in order, as in 0,2-4. (default: any)",
+            valueName: "list"))
+    var cpuAffinity: String?
 
     @Option(
         help: ArgumentHelp(
