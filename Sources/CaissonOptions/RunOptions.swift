@@ -25,7 +25,7 @@ package struct RunOptions: Equatable {
     /// for `RunCommand`, which says the same of what this understands.
     ///
     /// A machine starts in a few milliseconds; ArgumentParser would take 1.8 of them, and this takes 0.02.
-    package init?(plain arguments: some Sequence<String>) {
+    package init?(plain arguments: ArraySlice<String>) {
         var rest = arguments.makeIterator()
         /// A value that begins with a dash may be an option instead, where that is possible; the parser has ideas of its
         /// own about two dashes alone, and about a dash that an accent belongs to.

@@ -21,7 +21,7 @@ import Testing
     ]
 
     @Test(arguments: plain) func `plain arguments are understood`(arguments: [String]) throws {
-        let options = try #require(RunOptions(plain: arguments))
+        let options = try #require(RunOptions(plain: arguments[...]))
         #expect(options == parsed(arguments))
     }
 
@@ -31,7 +31,7 @@ import Testing
     ]
 
     @Test(arguments: others) func `all others are left to the parser`(arguments: [String]) {
-        #expect(RunOptions(plain: arguments) == nil)
+        #expect(RunOptions(plain: arguments[...]) == nil)
     }
 
     @Test(arguments: 0..<6) func `both read the same`(seed: UInt64) {
@@ -52,7 +52,7 @@ import Testing
                     ? [words[Int.random(in: 0..<words.count, using: &random)]]
                     : [words[Int.random(in: 0..<10, using: &random)], words[Int.random(in: 22..<32, using: &random)]]
             }
-            guard let options = RunOptions(plain: arguments) else { continue }
+            guard let options = RunOptions(plain: arguments[...]) else { continue }
             understood += 1
             #expect(options == parsed(arguments), "\(arguments)")
         }
