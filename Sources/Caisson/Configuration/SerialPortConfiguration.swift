@@ -22,12 +22,23 @@ struct ConsoleSource: Equatable {
     var output: Int32 = 1
 }
 
-protocol ConsoleAttachment: SerialPortAttachment {
-    var source: ConsoleSource { get }
+extension SerialPortConfiguration {
+    /// What the console is opened from; nil for an attachment that is none of Caisson's.
+    var source: ConsoleSource? {
+        // Types by name: to ask for a protocol, the runtime looks through all conformances of the program.
+        switch attachment {
+        case let streams as FileHandleSerialPortAttachment: streams.source
+        case let file as FileSerialPortAttachment: file.source
+        case let terminal as PseudoterminalSerialPortAttachment: terminal.source
+        case let socket as UnixSocketSerialPortAttachment: socket.source
+        case let specified as SpecifiedSerialPortAttachment: specified.source
+        default: nil
+        }
+    }
 }
 
 /// Two open descriptors: pipes, sockets, files or a terminal, which is put into raw mode and has Ctrl-A as its command key.
-public struct FileHandleSerialPortAttachment: SerialPortAttachment, ConsoleAttachment {
+public struct FileHandleSerialPortAttachment: SerialPortAttachment {
     /// What the guest reads comes from here; open while the machine runs.
     public var reading: FileDescriptor
     /// What the guest writes goes here; open while the machine runs.
@@ -48,7 +59,7 @@ public struct FileHandleSerialPortAttachment: SerialPortAttachment, ConsoleAttac
 }
 
 /// A file for the guest's output, emptied first. There is no input.
-public struct FileSerialPortAttachment: SerialPortAttachment, ConsoleAttachment {
+public struct FileSerialPortAttachment: SerialPortAttachment {
     /// The file.
     public var path: FilePath
 
@@ -59,7 +70,7 @@ public struct FileSerialPortAttachment: SerialPortAttachment, ConsoleAttachment 
 }
 
 /// A new pseudo-terminal; `VirtualMachine.consolePath` tells its path once the machine has started.
-public struct PseudoterminalSerialPortAttachment: SerialPortAttachment, ConsoleAttachment {
+public struct PseudoterminalSerialPortAttachment: SerialPortAttachment {
     /// A symbolic link to make to the pseudo-terminal's device.
     public var link: FilePath?
 
@@ -70,7 +81,7 @@ public struct PseudoterminalSerialPortAttachment: SerialPortAttachment, ConsoleA
 }
 
 /// A Unix socket that serves one client at a time.
-public struct UnixSocketSerialPortAttachment: SerialPortAttachment, ConsoleAttachment {
+public struct UnixSocketSerialPortAttachment: SerialPortAttachment {
     /// The socket, made when the machine starts; at most 107 bytes.
     public var path: FilePath
 
@@ -81,7 +92,7 @@ public struct UnixSocketSerialPortAttachment: SerialPortAttachment, ConsoleAttac
 }
 
 /// A console as the command line words it.
-package struct SpecifiedSerialPortAttachment: SerialPortAttachment, ConsoleAttachment {
+package struct SpecifiedSerialPortAttachment: SerialPortAttachment {
     package var specification: ConsoleSpecification
 
     package init(_ specification: ConsoleSpecification) { self.specification = specification }

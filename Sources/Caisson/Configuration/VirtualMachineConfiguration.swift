@@ -92,7 +92,7 @@ public struct VirtualMachineConfiguration: Sendable {
                 "\(virtioDeviceCount) virtio devices: a machine has at most \(Self.maximumAllowedVirtioDeviceCount)")
         }
         for disk in storageDevices { try disk.validate() }
-        guard serialPorts.allSatisfy({ $0.attachment is any ConsoleAttachment }) else {
+        guard serialPorts.allSatisfy({ $0.source != nil }) else {
             throw invalid("a serial port's attachment is none of Caisson's")
         }
     }
