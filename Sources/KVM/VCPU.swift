@@ -43,7 +43,7 @@ import GuestMemory
     /// - Throws: `requestFailed`.
     @inline(__always)
     package func run() throws(KVMError) -> VCPUExit {
-        let result = caisson_ioctl_value(descriptor.rawValue, CAISSON_KVM_RUN.number, 0)
+        let result = caisson_run_vcpu(descriptor.rawValue)
         if result < 0 {
             // EAGAIN: the vCPU waited for its start-up interrupt, and a signal or the interrupt ended that.
             guard result == -EINTR || result == -EAGAIN else {
@@ -171,14 +171,18 @@ import GuestMemory
     // MARK: General registers
 
     /// Keeps the registers in the shared area from now on, where looking at them costs no system call but every exit
-    /// stores them. Without effect where KVM cannot. Forgets the kicks so far.
+    /// stores them. Without effect where KVM cannot, and the second time.
+    /// - Returns: whether anything was done, which completes the last exit as `completeExit()` does and forgets the kicks so
+    ///   far.
     /// - Throws: `requestFailed`.
-    package mutating func synchronizeRegisters() throws(KVMError) {
-        guard canSynchronize, !isSynchronized else { return }
+    @discardableResult
+    package mutating func synchronizeRegisters() throws(KVMError) -> Bool {
+        guard canSynchronize, !isSynchronized else { return false }
         // SAFETY: the field lies in the shared area.
         unsafe caisson_synchronize_registers(runArea, UInt64(KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS))
         try completeExit()
         isSynchronized = true
+        return true
     }
 
     /// The general registers.

@@ -4,6 +4,7 @@
 #include <linux/kvm.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/syscall.h>
 
 struct caisson_port_access {
     uint64_t offset;
@@ -24,6 +25,18 @@ struct caisson_msr_access {
     uint64_t value;
     uint32_t index;
 };
+
+// KVM_RUN: 0, or the negative errno. The system call itself: a guest's exits come so often that the C library's way
+// there, two calls more and errno, shows.
+static inline int caisson_run_vcpu(int vcpu)
+{
+    register long result __asm__("rax") = SYS_ioctl;
+    __asm__ volatile("syscall"
+                     : "+r"(result)
+                     : "D"((long)vcpu), "S"((unsigned long)KVM_RUN), "d"(0ul)
+                     : "rcx", "r11", "memory");
+    return (int)result;
+}
 
 static inline uint32_t caisson_exit_reason(const struct kvm_run *run) { return run->exit_reason; }
 

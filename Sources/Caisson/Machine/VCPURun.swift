@@ -14,7 +14,7 @@ struct VCPURun: Sendable {
     /// - Parameter interrupted: carries out what was ordered; false ends the loop.
     /// - Throws: `hostFailure`, `guestNotExecutable`.
     func loop(
-        _ vcpu: borrowing VCPU, _ repair: inout HostRepair,
+        _ vcpu: inout VCPU, _ repair: inout HostRepair,
         interrupted: (borrowing VCPU) throws(KVMError) -> Bool
     ) throws(VirtualMachineError) -> MachineEnd? {
         while true {
@@ -28,7 +28,7 @@ struct VCPURun: Sendable {
                     return try interrupted(vcpu)
                 }
                 if !goesOn { return nil }
-            } else if let end = try act(on: exit, of: vcpu, &repair) {
+            } else if let end = try act(on: exit, of: &vcpu, &repair) {
                 return end
             }
         }
@@ -36,15 +36,21 @@ struct VCPURun: Sendable {
 
     /// Acts on an exit that is for no device. Nil lets the vCPU go on.
     private func act(
-        on exit: VCPUExit, of vcpu: borrowing VCPU, _ repair: inout HostRepair
+        on exit: VCPUExit, of vcpu: inout VCPU, _ repair: inout HostRepair
     ) throws(VirtualMachineError) -> MachineEnd? {
         switch exit {
         case .debug:
             let isOurs = try onHost { () throws(KVMError) in try repair.debugExit(on: vcpu) }
             guard isOurs else { throw unexpected("a debug exit that nobody asked for") }
         case .msrWrite(let index, let value):
-            let result = try onHost { () throws(KVMError) in try repair.writeMSR(index, value, on: vcpu) }
-            vcpu.answerMSRWrite(isAccepted: result == .done)
+            do throws(KVMError) {
+                vcpu.answerMSRWrite(isAccepted: try repair.writeMSR(index, value, on: vcpu) == .done)
+                // Not from the start: every exit pays for it.
+                if repair.needsRegistersOften, try vcpu.synchronizeRegisters() {
+                    // That forgot kicks: have the next run end at once, and orders looked at.
+                    vcpu.kick()
+                }
+            } catch { throw VirtualMachineError(error) }
         case .msrRead(let index):
             vcpu.answerMSRRead(repair.readMSR(index))
         case .emulationFailed:
