@@ -240,6 +240,17 @@ public final class VirtualMachine: Sendable {
         guard caisson_install_kick_handler() == 0 else {
             throw VirtualMachineError(.hostFailure, "cannot handle the signal that stops a vCPU")
         }
+        let core = MachineCore(configuration, logger: logger)
+        do throws(VirtualMachineError) {
+            try openHostSide(images)
+            try startInstance(core)
+        } catch {
+            core.cancel()
+            throw error
+        }
+    }
+
+    private func openHostSide(_ images: BootImages) throws(VirtualMachineError) {
         let loop: EventLoop
         do { loop = try EventLoop(name: "caisson-io") } catch { throw VirtualMachineError(error) }
         let devices: HostDevices
@@ -249,12 +260,13 @@ public final class VirtualMachine: Sendable {
         }
         parts.withLock { $0 = Parts(images: images, loop: loop, devices: devices) }
         if let console = try openConsole(loop) { parts.withLock { $0?.console = console } }
-        try startInstance()
     }
 
     private func openConsole(_ loop: EventLoop) throws(VirtualMachineError) -> ConsoleLine? {
-        guard let attachment = configuration.serialPorts.first?.attachment as? any ConsoleAttachment else { return nil }
-        let source = attachment.source
+        guard let port = configuration.serialPorts.first else { return nil }
+        guard let source = port.source else {
+            preconditionFailure("a validated configuration has Caisson's attachments")
+        }
         do {
             let console = try Console(
                 source.specification, loop: loop, standardInput: source.input, standardOutput: source.output)
@@ -266,15 +278,10 @@ public final class VirtualMachine: Sendable {
         }
     }
 
-    private func startInstance() throws(VirtualMachineError) {
+    private func startInstance(_ core: MachineCore) throws(VirtualMachineError) {
         guard let parts = parts.withLock({ $0 }) else { preconditionFailure("an instance without its parts") }
-        let system = try onHost { () throws(KVMError) in
-            let system = try KVMSystem()
-            try system.checkRequiredCapabilities()
-            return system
-        }
         let instance = try MachineInstance(
-            configuration, images: parts.images, system: system, console: parts.console, loop: parts.loop,
+            configuration, core: core, images: parts.images, console: parts.console, loop: parts.loop,
             devices: parts.devices, logger: logger,
             ended: { [weak self] end in
                 guard let self else { return }
@@ -308,11 +315,13 @@ public final class VirtualMachine: Sendable {
 
     private func restart() {
         parts.withLock { $0?.instance = nil }
+        let core = MachineCore(configuration, logger: logger)
         do throws(VirtualMachineError) {
-            try startInstance()
+            try startInstance(core)
             // A pause may have met the old instance on its way out.
             status.withLock { $0.state = .running }
         } catch {
+            core.cancel()
             finish(.failure(error))
         }
     }

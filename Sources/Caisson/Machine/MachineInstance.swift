@@ -22,34 +22,18 @@ final class MachineInstance: Sendable {
     /// - Parameter ended: called once, from any thread, when the machine is about to end.
     /// - Throws: whatever keeps the machine from running.
     init(
-        _ configuration: VirtualMachineConfiguration, images: BootImages, system: borrowing KVMSystem,
-        console: ConsoleLine?, loop: EventLoop, devices: HostDevices, logger: Logger,
-        ended: @escaping @Sendable (MachineEnd) -> Void
+        _ configuration: VirtualMachineConfiguration, core: MachineCore, images: BootImages, console: ConsoleLine?,
+        loop: EventLoop, devices: HostDevices, logger: Logger, ended: @escaping @Sendable (MachineEnd) -> Void
     ) throws(VirtualMachineError) {
-        let memory: GuestMemory
-        do { memory = try GuestMemory(size: configuration.memorySize) } catch {
-            throw VirtualMachineError(.hostFailure, "\(error)")
-        }
-        let recommended = system.value(of: .recommendedVCPUs)
-        if configuration.cpuCount > recommended {
-            logger.warning(
-                "\(configuration.cpuCount) processors take turns on the \(recommended) that this host's KVM recommends")
-        }
-        let identity = ProcessorIdentity(
-            supported: try onHost { () throws(KVMError) in try system.supportedCPUID() },
-            processorCount: configuration.cpuCount, hasDeadlineTimer: system.has(.tscDeadlineTimer))
-        let filter = HostProbing.expected.interceptedMSRs
-        machine = MachineHandle(try Self.makeMachine(system, memory, filter), memory: memory)
+        threads = core.threads
         ending = MachineEnding(handler: ended)
+        ending.setThreads(threads)
+        let parts = try core.take()
+        machine = parts.machine
         virtio = try Self.connect(devices, to: machine, logger)
         platform = try Platform(
             machine: machine, ending: ending, console: console, loop: loop,
             hasDebugExitPort: configuration.hasDebugExitPort, virtio: virtio)
-        threads = (0..<configuration.cpuCount).map { index in
-            VCPUThread(
-                index: index, hostProcessor: configuration.cpuAffinity.isEmpty ? nil : configuration.cpuAffinity[index])
-        }
-        ending.setThreads(threads)
         monitor = try HaltMonitor(of: threads, on: loop, ending: ending)
         let threads = threads
         quota = try configuration.cpuQuota.map { percent throws(VirtualMachineError) in
@@ -58,7 +42,7 @@ final class MachineInstance: Sendable {
         self.logger = logger
 
         do throws(VirtualMachineError) {
-            try boot(configuration, images, identity, filter)
+            try boot(configuration, images, filter: parts.filter)
             console?.connect(to: platform.serial)
         } catch {
             end()
@@ -79,32 +63,9 @@ final class MachineInstance: Sendable {
         return slots
     }
 
-    /// Filter, memory slots, interrupt controllers: in another order the kernel may wait milliseconds for what the one
-    /// before left to do.
-    private static func makeMachine(
-        _ system: borrowing KVMSystem, _ memory: GuestMemory, _ filter: MSRFilter?
-    ) throws(VirtualMachineError) -> KVMMachine {
-        do {
-            let kvm = try system.makeMachine()
-            if let filter { try kvm.filterMSRs(filter) }
-            try kvm.setMemory(memory)
-            // Below the firmware's place under 4 GiB, where no device is.
-            try kvm.reservePages(at: 0xfffb_c000)
-            try kvm.makeInterruptControllers()
-            try kvm.makeTimer()
-            return kvm
-        } catch {
-            throw VirtualMachineError(error)
-        }
-    }
-
     private func boot(
-        _ configuration: VirtualMachineConfiguration, _ images: BootImages, _ identity: ProcessorIdentity,
-        _ filter: MSRFilter?
+        _ configuration: VirtualMachineConfiguration, _ images: BootImages, filter: MSRFilter?
     ) throws(VirtualMachineError) {
-        let run = VCPURun(
-            handler: ExitHandler(ports: platform.ports, memory: platform.memory), ending: ending, logger: logger)
-        for thread in threads { thread.prepare(machine, identity, run) }
         var quirks: HostQuirks = []
         for thread in threads { quirks.formUnion(try thread.probed.take().get()) }
         if quirks.needRepair { logger.info("the host's KVM needs repairs: \(quirks.names.joined(separator: ", "))") }
@@ -114,7 +75,11 @@ final class MachineInstance: Sendable {
         let guest = try load(configuration, images, quirks)
         logger.info("\(guest.info)")
         logger.info("command line: \(guest.info.commandLine)")
-        for thread in threads { thread.begin(thread.index == 0 ? .at(guest.state) : .onStartUpInterrupt(quirks)) }
+        let run = VCPURun(
+            handler: ExitHandler(ports: platform.ports, memory: platform.memory), ending: ending, logger: logger)
+        for thread in threads {
+            thread.begin(thread.index == 0 ? .at(guest.state, run) : .onStartUpInterrupt(quirks, run))
+        }
     }
 
     private func load(

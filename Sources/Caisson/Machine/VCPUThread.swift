@@ -11,9 +11,9 @@ final class VCPUThread: Sendable {
     /// How a vCPU begins.
     enum Start: Sendable {
         /// At a kernel's entry: the first processor.
-        case at(BootState)
+        case at(BootState, VCPURun)
         /// Where another processor's start-up interrupt says, on a host with these quirks.
-        case onStartUpInterrupt(HostQuirks)
+        case onStartUpInterrupt(HostQuirks, VCPURun)
         /// Not at all: the machine could not be built.
         case cancelled
     }
@@ -44,9 +44,10 @@ final class VCPUThread: Sendable {
     // MARK: From any thread
 
     /// Makes the vCPU on its own thread.
-    func prepare(_ machine: MachineHandle, _ identity: ProcessorIdentity, _ run: VCPURun) {
+    /// - Parameter parts: makes the machine, or waits for it; called there first.
+    func prepare(_ parts: @escaping @Sendable () throws(VirtualMachineError) -> MachineCore.Parts) {
         queue.async { [self] in
-            work(machine, identity, run)
+            work(parts)
             kick.withLock { $0 = nil }
             hasEnded.signal()
         }
@@ -95,7 +96,7 @@ final class VCPUThread: Sendable {
 
     // MARK: On its own thread
 
-    private func work(_ machine: MachineHandle, _ identity: ProcessorIdentity, _ run: VCPURun) {
+    private func work(_ parts: () throws(VirtualMachineError) -> MachineCore.Parts) {
         // Dispatch's threads block nearly all signals.
         var wasBlocked: Int32 = 0
         // SAFETY: the variable is written during the call.
@@ -105,37 +106,44 @@ final class VCPUThread: Sendable {
             // Whoever waits for a pause must not wait for ever.
             isParked.signal()
         }
+        var run: VCPURun?
         do throws(VirtualMachineError) {
+            let parts = try parts()
             let pin = try hostProcessor.map { processor throws(VirtualMachineError) in try ThreadPin(to: processor) }
             defer { pin?.release() }
-            var vcpu = try onHost { () throws(KVMError) in try machine.kvm.makeVCPU(index: index) }
+            var vcpu = try onHost { () throws(KVMError) in try parts.machine.kvm.makeVCPU(index: index) }
             kick.withLock { $0 = vcpu.kick }
-            try onHost { () throws(KVMError) in try identity.install(on: vcpu, index: index) }
-            guard var repair = try begin(&vcpu, machine) else { return }
+            try onHost { () throws(KVMError) in try parts.identity.install(on: vcpu, index: index) }
+            guard var repair = try begin(&vcpu, parts.machine, &run), let run else { return }
             // A kick during the preparations is forgotten with them: what it was for is not.
             guard try onHost({ () throws(KVMError) in try carryOut(vcpu) }) else { return }
-            if let end = try run.loop(vcpu, &repair, interrupted: { cpu throws(KVMError) in try carryOut(cpu) }) {
+            if let end = try run.loop(&vcpu, &repair, interrupted: { cpu throws(KVMError) in try carryOut(cpu) }) {
                 run.ending.end(end)
             }
             run.logger.debug("vCPU \(index) ended", metadata: ["repairs": "\(repair.statistics)"])
         } catch {
             probed.give(.failure(error))
-            run.ending.end(.failure(error))
+            run?.ending.end(.failure(error))
         }
     }
 
     /// Prepares the vCPU for its first run. Nil when the machine could not be built.
-    private func begin(_ vcpu: inout VCPU, _ machine: MachineHandle) throws(VirtualMachineError) -> HostRepair? {
+    /// - Parameter run: set as soon as it is known, so that whatever fails afterwards ends the machine.
+    private func begin(
+        _ vcpu: inout VCPU, _ machine: MachineHandle, _ run: inout VCPURun?
+    ) throws(VirtualMachineError) -> HostRepair? {
         guard index == 0 else {
             probed.give(.success([]))
-            guard case .onStartUpInterrupt(let quirks) = start.take() else { return nil }
+            guard case .onStartUpInterrupt(let quirks, let started) = start.take() else { return nil }
+            run = started
             return try prepare(&vcpu, quirks, machine)
         }
         let quirks = try HostProbing.quirks(of: vcpu, memory: machine.memory)
         probed.give(.success(quirks))
         // Beside the loading of the guest.
         let repair = try prepare(&vcpu, quirks, machine)
-        guard case .at(let state) = start.take() else { return nil }
+        guard case .at(let state, let started) = start.take() else { return nil }
+        run = started
         try onHost { () throws(KVMError) in try ProcessorState.start(vcpu, at: state) }
         return repair
     }
@@ -144,7 +152,6 @@ final class VCPUThread: Sendable {
         _ vcpu: inout VCPU, _ quirks: HostQuirks, _ machine: MachineHandle
     ) throws(VirtualMachineError) -> HostRepair {
         do throws(KVMError) {
-            if quirks.needRepair { try vcpu.synchronizeRegisters() }
             try ProcessorState.initialize(vcpu, isFirst: index == 0)
         } catch { throw VirtualMachineError(error) }
         return HostRepair(quirks: quirks, memory: machine.memory)

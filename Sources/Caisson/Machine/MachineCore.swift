@@ -1,0 +1,90 @@
+import GuestMemory
+import KVM
+import Logging
+import SoftwareKVM
+
+/// What the kernel keeps of a machine: its memory, the virtual machine, and its vCPUs, each on a thread of its own.
+///
+/// The first vCPU's thread makes all of it, while whoever asked opens what the machine needs of the host. The kernel takes
+/// a third of a millisecond for CPUID alone where the host's processor is a virtual one.
+final class MachineCore: Sendable {
+    /// The machine, and what its processors are.
+    struct Parts: Sendable {
+        let machine: MachineHandle
+        let identity: ProcessorIdentity
+        /// The accesses to model-specific registers that the machine's filter brings to Caisson.
+        let filter: MSRFilter?
+    }
+
+    let threads: [VCPUThread]
+    private let made = Handoff<Result<Parts, VirtualMachineError>>()
+
+    /// Begins to make the machine of a validated configuration.
+    init(_ configuration: VirtualMachineConfiguration, logger: Logger) {
+        threads = (0..<configuration.cpuCount).map { index in
+            VCPUThread(
+                index: index, hostProcessor: configuration.cpuAffinity.isEmpty ? nil : configuration.cpuAffinity[index])
+        }
+        for thread in threads {
+            thread.prepare { [made] () throws(VirtualMachineError) in
+                if thread.index == 0 { made.give(Self.make(configuration, logger)) }
+                return try made.take().get()
+            }
+        }
+    }
+
+    /// Waits until the machine is made.
+    /// - Throws: `hostFailure`.
+    func take() throws(VirtualMachineError) -> Parts { try made.take().get() }
+
+    /// Ends a machine that is not to run. Returns when its threads have.
+    func cancel() {
+        for thread in threads { thread.order(.stop) }
+        for thread in threads { thread.waitUntilEnded() }
+    }
+
+    private static func make(
+        _ configuration: VirtualMachineConfiguration, _ logger: Logger
+    ) -> Result<Parts, VirtualMachineError> {
+        do throws(VirtualMachineError) {
+            let memory: GuestMemory
+            do { memory = try GuestMemory(size: configuration.memorySize) } catch {
+                throw VirtualMachineError(.hostFailure, "\(error)")
+            }
+            return .success(try onHost { () throws(KVMError) in try make(configuration, memory, logger) })
+        } catch { return .failure(error) }
+    }
+
+    private static func make(
+        _ configuration: VirtualMachineConfiguration, _ memory: GuestMemory, _ logger: Logger
+    ) throws(KVMError) -> Parts {
+        let system = try KVMSystem()
+        try system.checkRequiredCapabilities()
+        let recommended = system.value(of: .recommendedVCPUs)
+        if configuration.cpuCount > recommended {
+            logger.warning(
+                "\(configuration.cpuCount) processors take turns on the \(recommended) that this host's KVM recommends")
+        }
+        let filter = HostProbing.expected.interceptedMSRs
+        let kvm = try makeMachine(system, memory, filter)
+        let identity = ProcessorIdentity(
+            supported: try system.supportedCPUID(), processorCount: configuration.cpuCount,
+            hasDeadlineTimer: system.has(.tscDeadlineTimer))
+        return Parts(machine: MachineHandle(kvm, memory: memory), identity: identity, filter: filter)
+    }
+
+    /// Filter, memory slots, interrupt controllers: in another order the kernel may wait milliseconds for what the one
+    /// before left to do.
+    private static func makeMachine(
+        _ system: borrowing KVMSystem, _ memory: GuestMemory, _ filter: MSRFilter?
+    ) throws(KVMError) -> KVMMachine {
+        let kvm = try system.makeMachine()
+        if let filter { try kvm.filterMSRs(filter) }
+        try kvm.setMemory(memory)
+        // Below the firmware's place under 4 GiB, where no device is.
+        try kvm.reservePages(at: 0xfffb_c000)
+        try kvm.makeInterruptControllers()
+        try kvm.makeTimer()
+        return kvm
+    }
+}
