@@ -22,6 +22,8 @@ public struct VirtualMachineError: Error, Equatable, Sendable {
         case consoleFailure
         /// A disk could not be opened.
         case storageFailure
+        /// A network could not be had.
+        case networkFailure
         /// The guest did what neither the host's KVM nor Caisson can execute.
         case guestNotExecutable
         /// The machine has nothing by which its guest could be asked.

@@ -19,6 +19,7 @@ extension RunOptions {
             throw .usage("--hardware '\(hardware)' is no way to describe hardware: use auto, acpi, fdt or cmdline")
         }
         let disks = try diskSpecifications()
+        let networks = try networkSpecifications()
         let timeout = try self.timeout.map(Self.timeout)
         let logLevel = try leastLevel()
         let commandLine = try self.commandLine(console: console, disks: disks)
@@ -33,6 +34,7 @@ extension RunOptions {
         if let affinity { description.cpuAffinity = affinity }
         description.console = console
         description.disks = disks
+        description.networks = networks
         description.hardware = hardware
         description.timeout = timeout
         description.debugExit = debugExit

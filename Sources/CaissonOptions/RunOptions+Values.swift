@@ -109,6 +109,20 @@ extension RunOptions {
         }
     }
 
+    func networkSpecifications() throws(CommandError) -> [NetworkSpecification] {
+        guard network != ["none"] else { return [] }
+        var networks: [NetworkSpecification] = []
+        for text in network {
+            guard text != "none" else {
+                throw .usage("--network none is for a machine without a network: leave the other --network options out")
+            }
+            do throws(NetworkSpecificationError) { networks.append(try NetworkSpecification(text)) } catch {
+                throw .usage("--network: \(error)")
+            }
+        }
+        return networks
+    }
+
     func leastLevel() throws(CommandError) -> Logger.Level {
         guard let text = logLevel else {
             return switch verbose {

@@ -10,6 +10,7 @@ package struct RunOptions: Equatable {
     package var cpuAffinity: String?
     package var disk: [String] = []
     package var snapshot = false
+    package var network: [String] = []
     package var hardware = "auto"
     package var name: String?
     package var timeout: String?
@@ -68,6 +69,7 @@ package struct RunOptions: Equatable {
             case "--cpu-quota": cpuQuota = value
             case "--cpu-affinity": cpuAffinity = value
             case "--disk": disk.append(value)
+            case "--network", "--net": network.append(value)
             case "--hardware": hardware = value
             case "--name": name = value
             case "--timeout": timeout = value

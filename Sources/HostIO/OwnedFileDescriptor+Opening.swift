@@ -27,7 +27,7 @@ extension OwnedFileDescriptor {
 
 /// Keeps a descriptor open for all who hold this: a handler that is being called never meets another descriptor that
 /// got its number.
-final class SharedFileDescriptor: Sendable {
+package final class SharedFileDescriptor: Sendable {
     private let owned: OwnedFileDescriptor
 
     init(_ owned: consuming OwnedFileDescriptor) { self.owned = owned }

@@ -137,6 +137,13 @@ package struct Virtqueue: ~Copyable {
     /// A parked request again; nil if it is not parked.
     package mutating func unpark(_ parked: ParkedRequest) -> VirtqueueRequest? { self.parked.unpark(parked) }
 
+    /// Gives the request that was taken last back, with nothing done: it is the next to be taken.
+    package mutating func putBack(_ request: consuming VirtqueueRequest) {
+        precondition(inFlightCount > 0)
+        nextAvailable &-= 1
+        end(request)
+    }
+
     // MARK: Completing requests
 
     /// Puts a request into the used ring. The driver sees it after `publish()`.
@@ -149,6 +156,11 @@ package struct Virtqueue: ~Copyable {
         precondition(UInt64(written) <= request.parts.writableRoom, "more bytes than the request has room for")
         rings.storeUsed(nextUsed, head: request.head, length: written)
         nextUsed &+= 1
+        end(request)
+    }
+
+    @inline(__always)
+    private mutating func end(_ request: consuming VirtqueueRequest) {
         ledger.release(head: request.head)
         // SAFETY: the request ends here, and its segments with it.
         unsafe store.giveBack(request.parts.start, head: request.head)

@@ -12,9 +12,7 @@ extension VirtqueueRequest {
 
     private func read(at offset: UInt64, into bytes: UnsafeMutableRawBufferPointer) -> Int {
         // SAFETY: `copy` stays inside of both sides.
-        unsafe Self.copy(readableBuffers.segments, from: offset, byteCount: bytes.count) { segment, done, count in
-            if let start = bytes.baseAddress { unsafe caisson_copy(start.advanced(by: done), segment, count) }
-        }
+        unsafe readableBuffers.read(at: offset, into: bytes)
     }
 
     /// Copies `source` to byte `offset` of what there is to write, as far as there is room.
@@ -22,7 +20,7 @@ extension VirtqueueRequest {
     package func write(_ source: Span<UInt8>, at offset: UInt64) -> Int {
         // SAFETY: `copy` stays inside of both sides, and a device's own memory is never guest RAM.
         unsafe source.withUnsafeBytes { bytes in
-            unsafe Self.copy(writableBuffers.segments, from: offset, byteCount: bytes.count) { segment, done, count in
+            unsafe writableBuffers.copy(from: offset, byteCount: bytes.count) { segment, done, count in
                 if let start = bytes.baseAddress { unsafe caisson_copy(segment, start.advanced(by: done), count) }
             }
         }
@@ -37,13 +35,30 @@ extension VirtqueueRequest {
         let count = unsafe withUnsafeMutableBytes(of: &value) { unsafe read(at: offset, into: $0) }
         return count == MemoryLayout<Value>.size ? Value(littleEndian: value) : nil
     }
+}
+
+extension GuestBuffers {
+    /// Copies from byte `offset` of the buffers, until `destination` is full or nothing is left.
+    /// - Returns: the bytes copied.
+    package func read(at offset: UInt64, into destination: inout MutableSpan<UInt8>) -> Int {
+        // SAFETY: a device's own memory, which is never guest RAM.
+        unsafe destination.withUnsafeMutableBytes { unsafe read(at: offset, into: $0) }
+    }
+
+    fileprivate func read(at offset: UInt64, into bytes: UnsafeMutableRawBufferPointer) -> Int {
+        // SAFETY: `copy` stays inside of both sides.
+        unsafe copy(from: offset, byteCount: bytes.count) { segment, done, count in
+            if let start = bytes.baseAddress { unsafe caisson_copy(start.advanced(by: done), segment, count) }
+        }
+    }
 
     /// Calls `body` with a place in a segment, the bytes done before, and how many to copy there, until `byteCount`
     /// bytes are done or the segments end.
-    private static func copy(
-        _ segments: UnsafeBufferPointer<iovec>, from offset: UInt64, byteCount: Int,
-        _ body: (UnsafeMutableRawPointer, Int, Int) -> Void
+    fileprivate func copy(
+        from offset: UInt64, byteCount: Int, _ body: (UnsafeMutableRawPointer, Int, Int) -> Void
     ) -> Int {
+        // SAFETY: the request's own.
+        let segments = unsafe segments
         var skip = offset
         var done = 0
         for index in 0..<segments.count where done < byteCount {

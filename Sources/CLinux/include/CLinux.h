@@ -34,6 +34,7 @@
 #include "caisson_memory.h"
 #include "caisson_native.h"
 #include "caisson_process.h"
+#include "caisson_network.h"
 #include "caisson_processor.h"
 #include "caisson_run.h"
 #include "caisson_terminal.h"

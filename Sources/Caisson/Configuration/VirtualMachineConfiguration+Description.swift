@@ -20,6 +20,7 @@ extension VirtualMachineConfiguration {
         memorySize = description.memorySize
         serialPorts = [SerialPortConfiguration(attachment: SpecifiedSerialPortAttachment(description.console))]
         storageDevices = description.disks.map(VirtioBlockDeviceConfiguration.init)
+        networkDevices = description.networks.map(VirtioNetworkDeviceConfiguration.init)
         entropyDevices = [VirtioEntropyDeviceConfiguration()]
         hardwareDescription = description.hardware
         restartsOnReset = description.restartsOnReset

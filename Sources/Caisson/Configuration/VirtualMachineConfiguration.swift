@@ -26,6 +26,8 @@ public struct VirtualMachineConfiguration: Sendable {
     public var serialPorts: [SerialPortConfiguration] = []
     /// The disks, in the order in which the guest finds them.
     public var storageDevices: [VirtioBlockDeviceConfiguration] = []
+    /// The network devices, in the order in which the guest finds them.
+    public var networkDevices: [VirtioNetworkDeviceConfiguration] = []
     /// Sources of random numbers. One is enough.
     public var entropyDevices: [VirtioEntropyDeviceConfiguration] = []
     /// How the guest learns of its devices.
@@ -52,7 +54,7 @@ public struct VirtualMachineConfiguration: Sendable {
     /// The most virtio devices of all kinds together: each has an interrupt line of its own.
     public static var maximumAllowedVirtioDeviceCount: Int { VirtioWindow.limit }
 
-    private var virtioDeviceCount: Int { storageDevices.count + entropyDevices.count }
+    private var virtioDeviceCount: Int { storageDevices.count + networkDevices.count + entropyDevices.count }
 
     /// Checks everything that can be checked without touching the host.
     /// - Throws: `invalidConfiguration`.
@@ -92,6 +94,7 @@ public struct VirtualMachineConfiguration: Sendable {
                 "\(virtioDeviceCount) virtio devices: a machine has at most \(Self.maximumAllowedVirtioDeviceCount)")
         }
         for disk in storageDevices { try disk.validate() }
+        for device in networkDevices { try device.validate() }
         guard serialPorts.allSatisfy({ $0.source != nil }) else {
             throw invalid("a serial port's attachment is none of Caisson's")
         }

@@ -7,7 +7,7 @@ import Logging
 //         console=terminal timeout=30000ms debug-exit=no restart=yes log-level=warning
 extension MachineDescription {
     private enum Field: String, CaseIterable {
-        case name, kernel, ramdisk, append, cmdline, memory, cpus, console, disk, hardware, timeout
+        case name, kernel, ramdisk, append, cmdline, memory, cpus, console, disk, network, hardware, timeout
         case cpuQuota = "cpu-quota"
         case cpuAffinity = "cpu-affinity"
         case debugExit = "debug-exit"
@@ -34,6 +34,7 @@ extension MachineDescription {
         }
         words.append(word(.console, console))
         words += disks.map { word(.disk, $0) }
+        words += networks.map { word(.network, $0) }
         words.append(word(.hardware, hardware.rawValue))
         if let timeout { words.append(word(.timeout, "\(timeout.wholeMilliseconds)ms")) }
         words += [
@@ -43,7 +44,7 @@ extension MachineDescription {
     }
 
     /// Reads a description. All fields have to be there once, but `cpu-quota`, `cpu-affinity` and `timeout` may be missing,
-    /// and `ramdisk` and `disk` repeated or missing.
+    /// and `ramdisk`, `disk` and `network` repeated or missing.
     package init(arguments: [String]) throws(MachineDescriptionError) {
         var values: [Field: [String]] = [:]
         for word in arguments {
@@ -107,6 +108,11 @@ extension MachineDescription {
             do throws(DiskSpecificationError) { disks.append(try DiskSpecification(text, size: { UInt64($0) })) } catch
             {
                 throw .invalid(Field.disk.rawValue, text, expected: "a disk")
+            }
+        }
+        for text in values[.network] ?? [] {
+            do throws(NetworkSpecificationError) { networks.append(try NetworkSpecification(text)) } catch {
+                throw .invalid(Field.network.rawValue, text, expected: "a network")
             }
         }
         hardware = try required(.hardware, "auto, acpi, fdt or cmdline", HardwareDescriptionMethod.init(rawValue:))

@@ -41,6 +41,8 @@ package struct MachineDescription: Equatable, Sendable {
     package var console = ConsoleSpecification.terminal
     /// In the order in which the guest finds them.
     package var disks: [DiskSpecification] = []
+    /// In the order in which the guest finds them.
+    package var networks: [NetworkSpecification] = []
     package var hardware = HardwareDescriptionMethod.automatic
     /// How long the machine may run, in `timeouts` and whole milliseconds.
     package var timeout: Duration?

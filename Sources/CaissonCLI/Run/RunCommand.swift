@@ -33,6 +33,7 @@ struct RunCommand: ParsableCommand {
         options.cpuAffinity = machine.cpuAffinity
         options.disk = machine.disk
         options.snapshot = machine.snapshot
+        options.network = machine.network
         options.hardware = machine.hardware
         options.name = machine.name
         options.timeout = machine.timeout
@@ -108,6 +109,16 @@ struct MachineOptions: ParsableArguments {
 
     @Flag(help: "Throw away at the end what the guest writes to its disks.")
     var snapshot = false
+
+    @Option(
+        name: [.long, .customLong("net")],
+        help: ArgumentHelp(
+            """
+            A network device, eth0, eth1 ...: tap or tap=NAME, an interface of the host's; link=PATH, another machine with \
+            the same path; either may be followed by ,mac=ADDRESS and ,mtu=BYTES; or none. May be repeated.
+            """, valueName: "network"),
+        completion: .list(["tap", "tap=", "link=", "none"]))
+    var network: [String] = []
 
     @Option(
         help: ArgumentHelp(

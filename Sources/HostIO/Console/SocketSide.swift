@@ -6,25 +6,18 @@ import SystemPackage
 final class SocketSide: ConsoleSide {
     private static let refusal = "another client has this console\r\n"
 
-    private let path: String
+    private let listener: UnixListener
     private let queues: ConsoleQueues
     private let loop: EventLoop
     private let registration: EventLoop.Registration
-    private let identity: Identity?
-
-    private struct Identity: Equatable {
-        let device: DeviceID
-        let inode: Inode
-    }
 
     /// Listens at `path`. A socket that nobody listens at any more is replaced.
     init(_ queues: ConsoleQueues, path: String, loop: EventLoop) throws(HostError) {
-        let listener = SharedFileDescriptor(try Self.listen(path))
-        registration = try loop.register(listener.rawValue, for: []) { _ in Self.accept(listener, queues) }
-        self.path = path
+        let listener = try UnixListener(path)
+        registration = try loop.register(listener.descriptor, for: []) { _ in Self.accept(listener, queues) }
+        self.listener = listener
         self.queues = queues
         self.loop = loop
-        identity = Self.identity(path)
     }
 
     func start() { loop.setInterest(.readable, of: registration) }
@@ -36,14 +29,13 @@ final class SocketSide: ConsoleSide {
 
     func stop() {
         loop.remove(registration)
-        // SAFETY: a string is passed as a C string for the time of the call.
-        if let identity, identity == Self.identity(path) { _ = unsafe unlink(path) }
+        listener.removePath()
     }
 
-    private static func accept(_ listener: SharedFileDescriptor, _ queues: ConsoleQueues) {
-        let raw = caisson_accept(listener.rawValue)
-        guard raw >= 0 else { return }
-        let client = HostStream(OwnedFileDescriptor(owning: raw), .socket)
+    private static func accept(_ listener: UnixListener, _ queues: ConsoleQueues) {
+        guard let accepted = listener.accept() else { return }
+        let raw = accepted.rawValue
+        let client = HostStream(accepted, .socket)
         guard !queues.isAttached else {
             _ = client.write(Array(refusal.utf8).span)
             return
@@ -54,33 +46,5 @@ final class SocketSide: ConsoleSide {
         } catch {
             queues.detach()
         }
-    }
-
-    private static func listen(_ path: String) throws(HostError) -> OwnedFileDescriptor {
-        // SAFETY: a string is passed as a C string for the time of each call.
-        var result = unsafe caisson_unix_listen(path)
-        if result == -EADDRINUSE, isStale(path) {
-            _ = unsafe unlink(path)
-            result = unsafe caisson_unix_listen(path)
-        }
-        guard result >= 0 else { throw HostError("listen on", path, Errno(rawValue: -result)) }
-        return OwnedFileDescriptor(owning: result)
-    }
-
-    /// Whether `path` is a socket that nobody listens at.
-    private static func isStale(_ path: String) -> Bool {
-        // SAFETY: a string is passed as a C string for the time of the call.
-        let result = unsafe caisson_unix_connect(path)
-        if result >= 0 { close(result) }
-        // Other files than sockets refuse a connection alike.
-        return result == -ECONNREFUSED && identity(path) != nil
-    }
-
-    /// What tells the socket at `path` from another; `nil` for what is no socket.
-    private static func identity(_ path: String) -> Identity? {
-        guard let status = try? FilePath(path).stat(followTargetSymlink: false), status.type == .socket else {
-            return nil
-        }
-        return Identity(device: status.deviceID, inode: status.inode)
     }
 }

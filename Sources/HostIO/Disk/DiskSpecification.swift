@@ -81,7 +81,7 @@ extension DiskSpecification {
         func fail(_ reason: DiskSpecificationError.Reason) -> DiskSpecificationError {
             DiskSpecificationError(text: text, reason: reason)
         }
-        var words = Self.split(text)
+        var words = CommaWords.split(text)
         let first = words.removeFirst()
         if first.hasPrefix("size=") {
             let number = String(first.dropFirst(5))
@@ -124,40 +124,20 @@ extension DiskSpecification {
     package static func isSerial(_ text: String) -> Bool {
         (1...longestSerial).contains(text.utf8.count) && text.utf8.allSatisfy { (0x20..<0x7f).contains($0) }
     }
-
-    /// The words between single commas, with commas that were written twice.
-    private static func split(_ text: String) -> [String] {
-        var words: [[UInt8]] = [[]]
-        var rest = Array(text.utf8)[...]
-        while let byte = rest.popFirst() {
-            if byte != UInt8(ascii: ",") {
-                words[words.count - 1].append(byte)
-            } else if rest.first == UInt8(ascii: ",") {
-                rest.removeFirst()
-                words[words.count - 1].append(byte)
-            } else {
-                words.append([])
-            }
-        }
-        return words.map { String(decoding: $0, as: UTF8.self) }
-    }
 }
 
 extension DiskSpecification: CustomStringConvertible {
     /// The specification as a user would write it; a size in bytes.
     package var description: String {
-        func escaped(_ text: String) -> String {
-            String(decoding: text.utf8.flatMap { $0 == UInt8(ascii: ",") ? [$0, $0] : [$0] }, as: UTF8.self)
-        }
         var words: [String]
         switch source {
-        case .file(let path): words = [escaped(path)]
+        case .file(let path): words = [CommaWords.escaped(path)]
         case .scratch(let byteCount): words = ["size=\(byteCount)"]
         }
         if isReadOnly { words.append("readonly") }
         if isSnapshot { words.append("snapshot") }
         if cache != .writeback { words.append("cache=\(cache.rawValue)") }
-        if !serial.isEmpty { words.append("serial=\(escaped(serial))") }
+        if !serial.isEmpty { words.append("serial=\(CommaWords.escaped(serial))") }
         words += rate.words
         return words.joined(separator: ",")
     }

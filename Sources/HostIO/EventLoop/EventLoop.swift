@@ -16,6 +16,12 @@ package final class EventLoop: Sendable {
         package static let error = Self(rawValue: 0x008)
         /// Told with any interest.
         package static let hangUp = Self(rawValue: 0x010)
+
+        /// What to wait for to read, to write, or both.
+        package init(readable: Bool, writable: Bool) {
+            self = readable ? .readable : []
+            if writable { insert(.writable) }
+        }
     }
 
     /// One registered descriptor.

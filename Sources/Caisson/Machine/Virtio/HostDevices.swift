@@ -11,6 +11,8 @@ final class HostDevices: Sendable {
         /// Serves it.
         let loop: EventLoop
         let make: @Sendable () -> any VirtioDevice
+        /// Lets go of what the host would keep.
+        var close: @Sendable () -> Void = {}
     }
 
     let items: [Item]
@@ -24,6 +26,14 @@ final class HostDevices: Sendable {
         var items: [Item] = []
         for (index, disk) in configuration.storageDevices.enumerated() {
             items.append(try Self.makeDisk(disk, index: index, queueCount: configuration.cpuCount, logger))
+        }
+        for (index, device) in configuration.networkDevices.enumerated() {
+            do throws(VirtualMachineError) {
+                items.append(try Self.makeNetwork(device, index: index, queueCount: configuration.cpuCount, logger))
+            } catch {
+                for item in items { item.close() }
+                throw error
+            }
         }
         for _ in configuration.entropyDevices {
             items.append(Item(name: "entropy device", loop: loop) { VirtioEntropy(source: HostEntropy()) })
@@ -61,8 +71,39 @@ final class HostDevices: Sendable {
         }
     }
 
+    private static func makeNetwork(
+        _ device: VirtioNetworkDeviceConfiguration, index: Int, queueCount: Int, _ logger: Logger
+    ) throws(VirtualMachineError) -> Item {
+        guard let specification = device.specification else {
+            preconditionFailure("a validated configuration has Caisson's attachments")
+        }
+        let loop: EventLoop
+        do { loop = try EventLoop(name: "caisson-net\(index)") } catch { throw VirtualMachineError(error) }
+        let address = device.macAddress.address.rawValue
+        do throws(NetworkError) {
+            switch specification.attachment {
+            case .tap(let name):
+                let tap = try TapInterface(name: name, queueCount: min(queueCount, 8))
+                logger.info("eth\(index) is \(tap.name) on the host")
+                let network = TapNetwork(
+                    tap, address: address, mtu: UInt16(specification.mtu ?? tap.mtu), loop: loop,
+                    report: { logger.warning("\($0)") })
+                return Item(name: "network device on \(tap.name)", loop: loop) { VirtioNet(interface: network) }
+            case .link(let path):
+                let source = try LinkSource(path: path)
+                let port = FramePort(source, loop: loop, report: { logger.warning("\($0)") })
+                let network = FrameNetwork(port, address: address, mtu: UInt16(specification.mtu ?? 1500))
+                return Item(
+                    name: source.name, loop: loop, make: { VirtioNet(interface: network) }, close: { port.stop() })
+            }
+        } catch { throw VirtualMachineError(.networkFailure, "\(error)") }
+    }
+
     /// Ends the devices' threads. Nothing is in flight any more.
     func close() {
-        for item in items { item.loop.stop() }
+        for item in items {
+            item.close()
+            item.loop.stop()
+        }
     }
 }
