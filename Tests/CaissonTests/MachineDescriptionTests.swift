@@ -9,7 +9,8 @@ import Testing
     static let example = [
         "name=web", "kernel=3:/boot/vmlinux", "ramdisk=4:a.cpio", "ramdisk=5:b=c:d.cpio", "append=quiet a=b",
         "memory=134217728", "cpus=3", "cpu-quota=50%", "cpu-affinity=0,2,1", "console=pty:/tmp/tty",
-        "disk=/a,,b,readonly,cache=none,serial=x", "disk=size=4096,bps=1000,iops=5,iops_max=50", "hardware=cmdline",
+        "disk=/a,,b,readonly,cache=none,serial=x", "disk=size=4096,bps=1000,iops=5,iops_max=50",
+        "network=tap=vm0,mtu=9000", "network=link=/l", "hardware=cmdline",
         "timeout=30000ms",
         "debug-exit=yes", "restart=no",
         "log-level=info",
@@ -31,6 +32,7 @@ import Testing
         #expect(
             description.disks.map(\.source) == [.file(path: "/a,b"), .scratch(byteCount: 4096)])
         #expect(description.disks[0].isReadOnly && description.disks[0].cache == .none)
+        #expect(description.networks.map(\.attachment) == [.tap(name: "vm0"), .link(path: "/l")])
         #expect(description.hardware == .commandLine)
         #expect(description.timeout == .seconds(30))
         #expect(description.debugExit)
@@ -69,6 +71,7 @@ import Testing
         ("hardware=fax", .invalid("hardware", "fax", expected: "auto, acpi, fdt or cmdline")),
         ("disk=", .invalid("disk", "", expected: "a disk")),
         ("disk=size=4G", .invalid("disk", "size=4G", expected: "a disk")),
+        ("network=none", .invalid("network", "none", expected: "a network")),
         ("cpus=0", .invalid("cpus", "0", expected: "1 to 4096")),
         ("cpus=4097", .invalid("cpus", "4097", expected: "1 to 4096")),
         ("cpu-affinity=", .invalid("cpu-affinity", "", expected: "numbers of processors")),

@@ -17,6 +17,7 @@ import Testing
         ["--cpu-quota", "50%", "--cpu-affinity", "0"],
         ["--timeout", "1s", "--no-reboot", "--debug-exit"], ["--console", "none", "-v", "--verbose", "-v"],
         ["--log-level", "info", "--kernel", "a", "--kernel", "b"], ["--kernel", "", "--name", "ä"],
+        ["--network", "tap", "--net", "link=a", "--network", "none"],
         ["--disk", "a,readonly", "--disk", "size=4G", "--snapshot", "--hardware", "acpi"],
     ]
 

@@ -12,9 +12,10 @@ struct LinuxNetworkTests {
         let folder = Folder()
         let path = FilePath("\(folder.path)/cable")
         func boot(_ number: Int) async throws -> TestMachine {
+            let address = MACAddress(string: "52:54:00:00:00:0\(number)")
             let guest = try await LinuxSession.boot {
                 var device = VirtioNetworkDeviceConfiguration(attachment: LinkNetworkDeviceAttachment(path: path))
-                device.macAddress = try! #require(MACAddress(string: "52:54:00:00:00:0\(number)"))
+                if let address { device.macAddress = address }
                 $0.networkDevices = [device]
             }
             _ = try await LinuxSession.run("ip addr add 10.9.0.\(number)/24 dev eth0; ip link set eth0 up", in: guest)

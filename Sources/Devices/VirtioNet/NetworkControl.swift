@@ -23,7 +23,9 @@ extension NetworkCommand {
         guard let code = request.load(UInt16.self, at: 0) else { return nil }
         let dataSize = request.readableBytes - Self.headerSize
         func flag() -> Bool? {
-            guard dataSize == 1, let value = request.load(UInt8.self, at: Self.headerSize), value < 2 else { return nil }
+            guard dataSize == 1, let value = request.load(UInt8.self, at: Self.headerSize), value < 2 else {
+                return nil
+            }
             return value == 1
         }
 
@@ -52,7 +54,9 @@ extension NetworkCommand {
         case 0x0005 where features.contains(.netControlGuestOffloads):
             if dataSize == 8, let bits = request.load(UInt64.self, at: Self.headerSize) {
                 let wanted = VirtioFeatures(rawValue: bits)
-                if wanted.isSubset(of: features.intersection(.allReceiveOffloads)) { command = .setReceiveOffloads(wanted) }
+                if wanted.isSubset(of: features.intersection(.allReceiveOffloads)) {
+                    command = .setReceiveOffloads(wanted)
+                }
             }
         default: break
         }

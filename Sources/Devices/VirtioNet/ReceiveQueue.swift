@@ -112,7 +112,9 @@ struct ReceiveQueue: ~Copyable {
         for position in 0..<count {
             guard let request = queue.unpark(stock[position]) else { preconditionFailure("the stock is parked") }
             if position == 0 {
-                let bytes: InlineArray<2, UInt8> = [UInt8(truncatingIfNeeded: count), UInt8(truncatingIfNeeded: count >> 8)]
+                let bytes: InlineArray<2, UInt8> = [
+                    UInt8(truncatingIfNeeded: count), UInt8(truncatingIfNeeded: count >> 8),
+                ]
                 _ = request.write(bytes.span, at: NetworkHeader.bufferCountOffset)
                 let none: InlineArray<1, UInt8> = [0]
                 if !hasChecksums { _ = request.write(none.span, at: 0) }

@@ -94,7 +94,9 @@ extension NetworkSpecification {
             guard known.insert(name).inserted else { throw fail(.repeatedOption(name)) }
             switch name {
             case "mac=":
-                guard let address = EthernetAddress(value), address.isUsable else { throw fail(.unusableAddress(value)) }
+                guard let address = EthernetAddress(value), address.isUsable else {
+                    throw fail(.unusableAddress(value))
+                }
                 self.address = address
             case "mtu=":
                 guard let mtu = Int(value), Self.mtus.contains(mtu) else { throw fail(.unusableMTU(value)) }

@@ -88,7 +88,8 @@ package final class TapInterface: Sendable {
         // SAFETY: the kernel reads and stores 16 bytes.
         let result = unsafe caisson_tap_attach(raw, &bytes, hasSeveralQueues ? 1 : 0)
         guard result == 0 else {
-            throw .noTap(name: exists ? name : name == "tap%d" ? "tap0" : name, exists: exists, Errno(rawValue: -result))
+            throw .noTap(
+                name: exists ? name : name == "tap%d" ? "tap0" : name, exists: exists, Errno(rawValue: -result))
         }
         let own = String(decoding: bytes.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
         return (queue, own, hasSeveralQueues)

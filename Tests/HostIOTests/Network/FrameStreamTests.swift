@@ -30,8 +30,8 @@ private final class Wire {
         var frame = frame
         let count = frame.count
         return frame.withUnsafeMutableBytes { bytes in
-            let segments = stride(from: 0, to: count, by: part).map {
-                iovec(iov_base: bytes.baseAddress! + $0, iov_len: min(part, count - $0))
+            let segments = stride(from: 0, to: count, by: part).map { offset in
+                iovec(iov_base: bytes.baseAddress.map { $0 + offset }, iov_len: min(part, count - offset))
             }
             let isTaken = segments.withUnsafeBufferPointer { stream.send($0, byteCount: count) }
             if andFlush { stream.flush() }
@@ -46,7 +46,7 @@ private final class Wire {
             let half = room / 3
             let segments = [
                 iovec(iov_base: bytes.baseAddress, iov_len: half),
-                iovec(iov_base: bytes.baseAddress! + half, iov_len: room - half),
+                iovec(iov_base: bytes.baseAddress.map { $0 + half }, iov_len: room - half),
             ]
             return segments.withUnsafeBufferPointer { stream.receive(into: $0, headerSize: 12) }
         }

@@ -22,8 +22,10 @@ import Testing
         ("tap,mtu=1500,mtu=1500", .repeatedOption("mtu=")), ("tap,mtu=67", .unusableMTU("67")),
         ("tap,mtu=65536", .unusableMTU("65536")), ("tap,mtu=", .unusableMTU("")),
         ("tap,mac=", .unusableAddress("")), ("tap,mac=1:2:3:4:5", .unusableAddress("1:2:3:4:5")),
-        ("tap,mac=0:0:0:0:0:0", .unusableAddress("0:0:0:0:0:0")), ("tap,mac=1:0:0:0:0:0", .unusableAddress("1:0:0:0:0:0")),
-        ("tap,mac=2:+1:0:0:0:0", .unusableAddress("2:+1:0:0:0:0")), ("tap,mac=2::0:0:0:0", .unusableAddress("2::0:0:0:0")),
+        ("tap,mac=0:0:0:0:0:0", .unusableAddress("0:0:0:0:0:0")),
+        ("tap,mac=1:0:0:0:0:0", .unusableAddress("1:0:0:0:0:0")),
+        ("tap,mac=2:+1:0:0:0:0", .unusableAddress("2:+1:0:0:0:0")),
+        ("tap,mac=2::0:0:0:0", .unusableAddress("2::0:0:0:0")),
         ("tap,mac=2:100:0:0:0:0", .unusableAddress("2:100:0:0:0:0")),
     ]
 
