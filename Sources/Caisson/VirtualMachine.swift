@@ -33,7 +33,7 @@ public final class VirtualMachine: Sendable {
         case quitByConsole
     }
 
-    private typealias Outcome = Result<StopReason, VirtualMachineError>
+    typealias Outcome = Result<StopReason, VirtualMachineError>
 
     private struct Status {
         var state = State.stopped
@@ -42,7 +42,7 @@ public final class VirtualMachine: Sendable {
     }
 
     /// What lasts from the start to the stop, over resets of the guest.
-    private struct Parts {
+    struct Parts {
         var images: BootImages
         var loop: EventLoop
         var devices: HostDevices
@@ -52,11 +52,11 @@ public final class VirtualMachine: Sendable {
 
     /// What the machine is made of.
     public let configuration: VirtualMachineConfiguration
-    private let logger: Logger
+    let logger: Logger
     private let status = Mutex(Status())
-    private let parts = Mutex<Parts?>(nil)
+    let parts = Mutex<Parts?>(nil)
     /// Every change of state happens here, one after the other.
-    private let control = DispatchQueue(label: "caisson.control")
+    let control = DispatchQueue(label: "caisson.control")
 
     /// A machine that is stopped.
     /// - Parameters:
@@ -199,7 +199,7 @@ public final class VirtualMachine: Sendable {
         try result.get()
     }
 
-    private func changeNow(
+    func changeNow(
         from allowed: [State], by transition: State, _ work: () throws(VirtualMachineError) -> State
     ) -> Result<Void, VirtualMachineError> {
         let current = status.withLock { status in
@@ -262,22 +262,6 @@ public final class VirtualMachine: Sendable {
         if let console = try openConsole(loop) { parts.withLock { $0?.console = console } }
     }
 
-    private func openConsole(_ loop: EventLoop) throws(VirtualMachineError) -> ConsoleLine? {
-        guard let port = configuration.serialPorts.first else { return nil }
-        guard let source = port.source else {
-            preconditionFailure("a validated configuration has Caisson's attachments")
-        }
-        do {
-            let console = try Console(
-                source.specification, loop: loop, standardInput: source.input, standardOutput: source.output)
-            let line = ConsoleLine(console)
-            try line.start { [weak self] event in self?.consoleReported(event) }
-            return line
-        } catch {
-            throw VirtualMachineError(.consoleFailure, "\(error)")
-        }
-    }
-
     private func startInstance(_ core: MachineCore) throws(VirtualMachineError) {
         guard let parts = parts.withLock({ $0 }) else { preconditionFailure("an instance without its parts") }
         let instance = try MachineInstance(
@@ -326,7 +310,7 @@ public final class VirtualMachine: Sendable {
         }
     }
 
-    private func finish(_ outcome: Outcome) {
+    func finish(_ outcome: Outcome) {
         close()
         let waiting = status.withLock { status in
             status.outcome = outcome
@@ -345,48 +329,5 @@ public final class VirtualMachine: Sendable {
         parts.console?.close()
         parts.devices.close()
         parts.loop.stop()
-    }
-
-    // MARK: On the event loop
-
-    private func consoleReported(_ event: Console.Event) {
-        switch event {
-        case .quit:
-            control.async { [self] in
-                let result = changeNow(from: [.running, .paused], by: .stopping) { () throws(VirtualMachineError) in
-                    parts.withLock { $0?.instance }?.requestEnd(.stopped)
-                    finish(.success(.quitByConsole))
-                    return .stopped
-                }
-                if case .failure(let error) = result { logger.debug("\(error)") }
-            }
-        case .togglePause:
-            Task { [self] in
-                do {
-                    if canResume {
-                        try await resume()
-                        show("resumed")
-                    } else {
-                        try await pause()
-                        show("paused; Ctrl-A c goes on")
-                    }
-                } catch {
-                    logger.debug("\(error)")
-                }
-            }
-        case .powerButton:
-            do throws(VirtualMachineError) {
-                try requestStop()
-                show("the guest is asked to shut down")
-            } catch { show(error.message) }
-        case .inputEnded:
-            logger.debug("the console's input ended")
-        case .outputFailed(let error):
-            logger.warning("the console's output is thrown away from now on: \(error)")
-        }
-    }
-
-    private func show(_ text: String) {
-        parts.withLock { $0?.console }?.show("\n[\(configuration.name): \(text)]\n")
     }
 }
