@@ -21,7 +21,7 @@
     package static let highStart: GuestAddress = 0x1_0000_0000
     package static let pageSize: UInt64 = 4096
 
-    private let mapping: Mapping
+    let mapping: Mapping
     @usableFromInline let base: UnsafeMutableRawPointer
     /// One or two regions, in order of address.
     package let regions: [Region]

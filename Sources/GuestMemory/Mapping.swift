@@ -5,6 +5,10 @@ import CLinux
     package let base: UnsafeMutableRawPointer
     /// Bytes.
     package let size: Int
+    /// Bytes that the host gives and takes back at a time.
+    let pageSize = GuestMemory.pageSize
+    /// Whether it shows a file's pages, which unmapping alone does not free.
+    let isShared: Bool
 
     /// Maps `size` bytes of private anonymous memory: zeroed, given by the host page by page as it is touched,
     /// and left out of core dumps.
@@ -19,6 +23,7 @@ import CLinux
         _ = unsafe madvise(address, length, MADV_DONTDUMP)
         unsafe base = address
         self.size = length
+        isShared = false
     }
 
     /// Maps `size` bytes of `descriptor` from its start, shared with the kernel or another process.
@@ -32,6 +37,7 @@ import CLinux
         }
         unsafe base = address
         self.size = size
+        isShared = true
     }
 
     deinit {

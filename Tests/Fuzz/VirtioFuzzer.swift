@@ -3,13 +3,12 @@ import GuestMemory
 import Virtio
 
 /// One input is what a driver does: writes to rings and buffers, register accesses, notifications, resets. Whatever it
-/// is, both devices answer it inside of guest RAM, and are as new after a reset.
+/// is, each kind of device answers it inside of guest RAM, and is as new after a reset.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func drive(_ start: UnsafePointer<UInt8>?, _ count: Int) -> Int32 {
     var input = Input(bytes: UnsafeBufferPointer(start: start, count: count))
-    let options = input.byte()
-    let bench = Bench(isBlock: options & 1 == 0)
-    bench.setUp(options)
+    let bench = Bench(kind: input.byte())
+    bench.setUp(input.byte())
     while !input.isEmpty {
         switch input.byte() & 7 {
         case 0: bench.write(input.word(), at: input.half())
@@ -18,10 +17,11 @@ public func drive(_ start: UnsafePointer<UInt8>?, _ count: Int) -> Int32 {
         case 3: bench.setUp(input.byte())
         case 4: bench.write(UInt64(input.byte()), width: 1, at: input.half())
         case 5: bench.descriptor(input.byte(), at: input.half(), length: input.half(), flags: input.byte())
-        default: bench.notify()
+        case 6: bench.notify(queue: input.byte())
+        default: bench.notify(queue: 0)
         }
     }
-    bench.notify()
+    for queue in 0..<5 { bench.notify(queue: queue) }
     bench.finish()
     return 0
 }
@@ -42,7 +42,7 @@ private struct Input {
     mutating func word() -> UInt64 { (0..<8).reduce(0) { $0 | UInt64(byte()) << ($1 * 8) } }
 }
 
-/// A device behind its window, with its queue in 64 KiB of RAM from 64 KiB on: descriptors at 0, available ring at
+/// A device behind its window, with all its queues in the same 64 KiB of RAM from 64 KiB on: descriptors at 0, available ring at
 /// 0x400, used ring at 0x800.
 private final class Bench {
     static let memory: GuestMemory = {
@@ -52,11 +52,17 @@ private final class Bench {
 
     let transport: VirtioMMIOTransport
     let doorbell = Doorbell()
+    private let balloon: VirtioBalloon?
 
-    init(isBlock: Bool) {
+    init(kind: UInt8) {
         try? Self.memory.fill(GuestAddress(Self.area), count: 0x1_0000, with: 0)
         let device: any VirtioDevice =
-            isBlock ? VirtioBlock(storage: Storage(), serial: "fuzz") : VirtioEntropy(source: Source())
+            switch kind % 3 {
+            case 0: VirtioBlock(storage: Storage(), serial: "fuzz")
+            case 1: VirtioEntropy(source: Source())
+            default: VirtioBalloon(target: 5)
+            }
+        balloon = device as? VirtioBalloon
         transport = VirtioMMIOTransport(
             device: device, memory: Self.memory, interrupt: Line(), doorbell: doorbell, report: { _ = "\($0)" })
     }
@@ -65,7 +71,7 @@ private final class Bench {
         transport.write(offset: register, width: 4, value: value)
     }
 
-    /// A driver's set-up, with a queue of 1 to 64 entries and the features that the options say.
+    /// A driver's set-up, with queues of 1 to 64 entries and the features that the options say.
     func setUp(_ options: UInt8) {
         for status: UInt64 in [0, 1, 3] { set(0x70, status) }
         set(0x14, 0)
@@ -75,13 +81,15 @@ private final class Bench {
         set(0x24, 1)
         set(0x20, 1)
         set(0x70, 0xb)
-        set(0x30, 0)
-        set(0x38, 1 << UInt64(options >> 5 & 7) & 0x7f)
-        for (register, offset) in [(0x80, 0), (0x90, 0x400), (0xa0, 0x800)] as [(UInt64, UInt64)] {
-            set(register, Self.area + offset)
-            set(register + 4, 0)
+        for queue in 0..<UInt64(transport.queueCount) {
+            set(0x30, queue)
+            set(0x38, 1 << UInt64(options >> 5 & 7) & 0x7f)
+            for (register, offset) in [(0x80, 0), (0x90, 0x400), (0xa0, 0x800)] as [(UInt64, UInt64)] {
+                set(register, Self.area + offset)
+                set(register + 4, 0)
+            }
+            set(0x44, 1)
         }
-        set(0x44, 1)
         set(0x70, 0xf)
     }
 
@@ -105,16 +113,18 @@ private final class Bench {
         write(UInt64(length) | UInt64(flags & 7) << 32 | (UInt64(index) + 1) << 48, at: place + 8)
     }
 
-    func notify() {
-        set(0x50, 0)
+    func notify(queue: UInt8) {
+        set(0x50, UInt64(queue))
+        balloon?.target = UInt32(queue)
+        balloon?.requestStatistics { _ in }
         serve()
     }
 
     private func serve() {
         // A device that asks for itself again and again gets its turns, but not for ever.
-        for _ in 0..<200 where doorbell.isRung {
-            doorbell.isRung = false
-            transport.queueNotified(0)
+        for _ in 0..<200 {
+            guard let queue = doorbell.rung.popFirst() else { break }
+            transport.queueNotified(queue)
         }
     }
 
@@ -128,8 +138,8 @@ private final class Bench {
 }
 
 private final class Doorbell: VirtioDoorbell, @unchecked Sendable {
-    var isRung = false
-    func ring(queue: Int) { isRung = true }
+    var rung: Set<Int> = []
+    func ring(queue: Int) { rung.insert(queue) }
 }
 
 private final class Line: InterruptTrigger {
