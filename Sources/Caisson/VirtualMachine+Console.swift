@@ -51,12 +51,46 @@ extension VirtualMachine {
                 try requestStop()
                 show("the guest is asked to shut down")
             } catch { show(error.message) }
+        case .lessMemory: changeMemory { $0 - min($0, $1) }
+        case .moreMemory: changeMemory { min($0 + $1, self.configuration.memorySize) }
+        case .showMemory: showMemory()
         case .inputEnded:
             logger.debug("the console's input ended")
         case .outputFailed(let error):
             logger.warning("the console's output is thrown away from now on: \(error)")
         }
     }
+
+    /// Steps are eighths of the machine's memory, and the last one stays with the guest.
+    private func changeMemory(_ change: (UInt64, UInt64) -> UInt64) {
+        guard let balloon = memoryBalloon() else { return }
+        let step = configuration.memorySize / 8
+        balloon.targetVirtualMachineMemorySize = max(step, change(balloon.targetVirtualMachineMemorySize, step))
+        show("the guest is to have \(mebibytes(balloon.targetVirtualMachineMemorySize)) of memory")
+    }
+
+    private func showMemory() {
+        guard let balloon = memoryBalloon() else { return }
+        Task { [self] in
+            var text = "the guest has \(mebibytes(balloon.virtualMachineMemorySize)) of memory"
+            if balloon.targetVirtualMachineMemorySize != balloon.virtualMachineMemorySize {
+                text += " and is to have \(mebibytes(balloon.targetVirtualMachineMemorySize))"
+            }
+            if let statistics = try? await balloon.statistics(), let free = statistics.free,
+                let available = statistics.available
+            {
+                text += "; \(mebibytes(free)) are free, \(mebibytes(available)) available"
+            }
+            show(text)
+        }
+    }
+
+    private func memoryBalloon() -> VirtioTraditionalMemoryBalloonDevice? {
+        if memoryBalloonDevices.isEmpty { show("the machine has no memory balloon; it gets one by --balloon") }
+        return memoryBalloonDevices.first
+    }
+
+    private func mebibytes(_ count: UInt64) -> String { "\(count >> 20)M" }
 
     private func show(_ text: String) {
         parts.withLock { $0?.console }?.show("\n[\(configuration.name): \(text)]\n")

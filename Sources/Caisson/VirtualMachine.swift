@@ -52,6 +52,8 @@ public final class VirtualMachine: Sendable {
 
     /// What the machine is made of.
     public let configuration: VirtualMachineConfiguration
+    /// The controls of the machine's memory balloons, one for each in its configuration.
+    public let memoryBalloonDevices: [VirtioTraditionalMemoryBalloonDevice]
     let logger: Logger
     private let status = Mutex(Status())
     let parts = Mutex<Parts?>(nil)
@@ -68,6 +70,9 @@ public final class VirtualMachine: Sendable {
     ) throws(VirtualMachineError) {
         try configuration.validate()
         self.configuration = configuration
+        memoryBalloonDevices = configuration.memoryBalloonDevices.map {
+            VirtioTraditionalMemoryBalloonDevice($0, memorySize: configuration.memorySize)
+        }
         self.logger = logger ?? Self.quietLogger
     }
 
@@ -254,7 +259,9 @@ public final class VirtualMachine: Sendable {
         let loop: EventLoop
         do { loop = try EventLoop(name: "caisson-io") } catch { throw VirtualMachineError(error) }
         let devices: HostDevices
-        do { devices = try HostDevices(configuration, loop: loop, logger: logger) } catch {
+        do {
+            devices = try HostDevices(configuration, balloons: memoryBalloonDevices, loop: loop, logger: logger)
+        } catch {
             loop.stop()
             throw error
         }

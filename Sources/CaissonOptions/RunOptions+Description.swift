@@ -6,7 +6,8 @@ extension RunOptions {
     /// - Throws: what to tell the user.
     package func describe() throws(CommandError) -> MachineDescription {
         let name = try machineName()
-        let memorySize = try memory.map(Self.memorySize)
+        let memorySize = try memory.map(Self.memorySize) ?? (isDefaultGuest ? 128 << 20 : 512 << 20)
+        let balloonTarget = try balloonTarget(of: memorySize)
         let processorCount = try cpus.map(Self.processorCount)
         let cpuQuota = try self.cpuQuota.map { text throws(CommandError) in
             try Self.cpuQuota(text, processorCount: processorCount ?? 1)
@@ -25,8 +26,7 @@ extension RunOptions {
         let commandLine = try self.commandLine(console: console, disks: disks)
 
         let files = try GuestFiles(kernel: kernel, ramdisks: initrd)
-        var description = MachineDescription(
-            name: name, kernel: files.kernel, memorySize: memorySize ?? (isDefaultGuest ? 128 << 20 : 512 << 20))
+        var description = MachineDescription(name: name, kernel: files.kernel, memorySize: memorySize)
         description.ramdisks = files.ramdisks
         description.commandLine = commandLine
         if let processorCount { description.processorCount = processorCount }
@@ -35,6 +35,7 @@ extension RunOptions {
         description.console = console
         description.disks = disks
         description.networks = networks
+        description.balloonTarget = balloonTarget
         description.hardware = hardware
         description.timeout = timeout
         description.debugExit = debugExit

@@ -31,6 +31,18 @@ extension RunOptions {
         return UInt64(pages).multipliedReportingOverflow(by: UInt64(pageSize)).partialValue
     }
 
+    /// Bytes that a balloon leaves to a guest with `memorySize` bytes of memory; nil where there is none.
+    func balloonTarget(of memorySize: UInt64) throws(CommandError) -> UInt64? {
+        guard let text = balloonTarget else { return balloon ? memorySize : nil }
+        let range = "a balloon leaves \(ByteSize(Self.leastMemory)) to \(ByteSize(memorySize)) to this machine's guest"
+        guard let size = ByteSize(parsing: text) else {
+            throw .usage("--balloon-target '\(text)' is no size: use a number and K, M, G or T, as in 64M")
+        }
+        guard size.bytes >= Self.leastMemory else { throw .usage("--balloon-target \(text) is too little: \(range)") }
+        guard size.bytes <= memorySize else { throw .usage("--balloon-target \(text) is too much: \(range)") }
+        return size.bytes
+    }
+
     static func processorCount(_ text: String) throws(CommandError) -> Int {
         let most = VirtualMachineConfiguration.maximumAllowedCPUCount
         guard let count = Int(text), count >= 1 else {

@@ -11,6 +11,8 @@ package struct RunOptions: Equatable {
     package var disk: [String] = []
     package var snapshot = false
     package var network: [String] = []
+    package var balloon = false
+    package var balloonTarget: String?
     package var hardware = "auto"
     package var name: String?
     package var timeout: String?
@@ -51,6 +53,10 @@ package struct RunOptions: Equatable {
                 guard !snapshot else { return nil }
                 snapshot = true
                 continue
+            case "--balloon":
+                guard !balloon else { return nil }
+                balloon = true
+                continue
             case "--verbose", "-v":
                 verbose += 1
                 continue
@@ -70,6 +76,7 @@ package struct RunOptions: Equatable {
             case "--cpu-affinity": cpuAffinity = value
             case "--disk": disk.append(value)
             case "--network", "--net": network.append(value)
+            case "--balloon-target": balloonTarget = value
             case "--hardware": hardware = value
             case "--name": name = value
             case "--timeout": timeout = value

@@ -10,7 +10,7 @@ import Testing
         "name=web", "kernel=3:/boot/vmlinux", "ramdisk=4:a.cpio", "ramdisk=5:b=c:d.cpio", "append=quiet a=b",
         "memory=134217728", "cpus=3", "cpu-quota=50%", "cpu-affinity=0,2,1", "console=pty:/tmp/tty",
         "disk=/a,,b,readonly,cache=none,serial=x", "disk=size=4096,bps=1000,iops=5,iops_max=50",
-        "network=tap=vm0,mtu=9000", "network=link=/l", "hardware=cmdline",
+        "network=tap=vm0,mtu=9000", "network=link=/l", "balloon=67108864", "hardware=cmdline",
         "timeout=30000ms",
         "debug-exit=yes", "restart=no",
         "log-level=info",
@@ -33,6 +33,7 @@ import Testing
             description.disks.map(\.source) == [.file(path: "/a,b"), .scratch(byteCount: 4096)])
         #expect(description.disks[0].isReadOnly && description.disks[0].cache == .none)
         #expect(description.networks.map(\.attachment) == [.tap(name: "vm0"), .link(path: "/l")])
+        #expect(description.balloonTarget == 64 << 20)
         #expect(description.hardware == .commandLine)
         #expect(description.timeout == .seconds(30))
         #expect(description.debugExit)
@@ -68,6 +69,8 @@ import Testing
             "memory=18446744073709551616",
             .invalid("memory", "18446744073709551616", expected: "whole pages, at most 64 TiB")
         ),
+        ("balloon=x", .invalid("balloon", "x", expected: "bytes, at most the memory's")),
+        ("balloon=134217729", .invalid("balloon", "134217729", expected: "bytes, at most the memory's")),
         ("hardware=fax", .invalid("hardware", "fax", expected: "auto, acpi, fdt or cmdline")),
         ("disk=", .invalid("disk", "", expected: "a disk")),
         ("disk=size=4G", .invalid("disk", "size=4G", expected: "a disk")),
@@ -183,6 +186,7 @@ extension MachineDescription {
                 .terminal, .file(path: text(1...9)), .pseudoterminal(link: nil), .pseudoterminal(link: text(1...9)),
                 .socket(path: text(1...9)), .none,
             ].randomElement(using: &random) ?? .none
+        result.balloonTarget = Bool.random(using: &random) ? nil : .random(in: 0...result.memorySize, using: &random)
         result.timeout =
             Bool.random(using: &random) ? nil : .milliseconds(Int.random(in: 1...31_536_000_000, using: &random))
         result.debugExit = .random(using: &random)

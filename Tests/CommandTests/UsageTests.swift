@@ -39,6 +39,18 @@ import Testing
             ["run", "--timeout", "soon"],
             "--timeout 'soon' is no time: use a number and ms, s, m, h or d, as in 30s or 1h30m"
         ),
+        (
+            ["run", "--balloon-target", "some"],
+            "--balloon-target 'some' is no size: use a number and K, M, G or T, as in 64M"
+        ),
+        (
+            ["run", "-m", "100M", "--balloon-target", "31M"],
+            "--balloon-target 31M is too little: a balloon leaves 32M to 100M to this machine's guest"
+        ),
+        (
+            ["run", "--balloon-target", "129M"],
+            "--balloon-target 129M is too much: a balloon leaves 32M to 128M to this machine's guest"
+        ),
         (["run", "--timeout", "0s"], "--timeout 0s is out of range: a machine's time is 1ms to 365d"),
         (["run", "--timeout", "366d"], "--timeout 366d is out of range: a machine's time is 1ms to 365d"),
         (
@@ -111,7 +123,7 @@ import Testing
         for word in [
             "--kernel <file>", "--initrd <file>", "--append <words>", "--cmdline <words>", "-m, --memory <size>",
             "-c, --cpus <number>", "--cpu-quota <percent>", "--name <name>", "--timeout <time>", "--no-reboot",
-            "--debug-exit",
+            "--debug-exit", "--balloon", "--balloon-target <size>",
             "--console <where>", "-v, --verbose", "--log-level <level>", "Ctrl-A x", "EXIT STATUS:", "ENVIRONMENT:",
             "CAISSON_GUEST", "CAISSON_VMM", "FILES:", "EXAMPLES:",
         ] {

@@ -9,6 +9,7 @@ import Testing
             ("ab\u{1}xcd", "abcd", [.quit]),
             ("\u{1}pp", "p", [.powerButton]),
             ("\u{1}c\u{1}c", "", [.togglePause, .togglePause]),
+            ("\u{1}-\u{1}+\u{1}=\u{1}m-", "-", [.lessMemory, .moreMemory, .moreMemory, .showMemory]),
             ("\u{1}h\u{1}?", "", [.help, .help]),
             ("a\u{1}\u{1}b", "a\u{1}b", []),
             ("\u{1}\u{1}\u{1}x", "\u{1}", [.quit]),

@@ -22,6 +22,11 @@ extension VirtualMachineConfiguration {
         storageDevices = description.disks.map(VirtioBlockDeviceConfiguration.init)
         networkDevices = description.networks.map(VirtioNetworkDeviceConfiguration.init)
         entropyDevices = [VirtioEntropyDeviceConfiguration()]
+        if let target = description.balloonTarget {
+            var balloon = VirtioTraditionalMemoryBalloonDeviceConfiguration()
+            balloon.targetVirtualMachineMemorySize = target
+            memoryBalloonDevices = [balloon]
+        }
         hardwareDescription = description.hardware
         restartsOnReset = description.restartsOnReset
         hasDebugExitPort = description.debugExit

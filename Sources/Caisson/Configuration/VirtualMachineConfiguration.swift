@@ -30,6 +30,8 @@ public struct VirtualMachineConfiguration: Sendable {
     public var networkDevices: [VirtioNetworkDeviceConfiguration] = []
     /// Sources of random numbers. One is enough.
     public var entropyDevices: [VirtioEntropyDeviceConfiguration] = []
+    /// At most one. `VirtualMachine.memoryBalloonDevices` has its controls.
+    public var memoryBalloonDevices: [VirtioTraditionalMemoryBalloonDeviceConfiguration] = []
     /// How the guest learns of its devices.
     public var hardwareDescription = HardwareDescriptionMethod.automatic
     /// Whether a guest that resets its machine starts again; otherwise the machine stops.
@@ -54,7 +56,9 @@ public struct VirtualMachineConfiguration: Sendable {
     /// The most virtio devices of all kinds together: each has an interrupt line of its own.
     public static var maximumAllowedVirtioDeviceCount: Int { VirtioWindow.limit }
 
-    private var virtioDeviceCount: Int { storageDevices.count + networkDevices.count + entropyDevices.count }
+    private var virtioDeviceCount: Int {
+        storageDevices.count + networkDevices.count + entropyDevices.count + memoryBalloonDevices.count
+    }
 
     /// Checks everything that can be checked without touching the host.
     /// - Throws: `invalidConfiguration`.
@@ -92,6 +96,12 @@ public struct VirtualMachineConfiguration: Sendable {
         guard virtioDeviceCount <= Self.maximumAllowedVirtioDeviceCount else {
             throw invalid(
                 "\(virtioDeviceCount) virtio devices: a machine has at most \(Self.maximumAllowedVirtioDeviceCount)")
+        }
+        guard memoryBalloonDevices.count <= 1 else {
+            throw invalid("\(memoryBalloonDevices.count) memory balloons: a machine has at most 1")
+        }
+        if let target = memoryBalloonDevices.first?.targetVirtualMachineMemorySize, target > memorySize {
+            throw invalid("a balloon that leaves \(target) bytes of memory: the machine has \(memorySize)")
         }
         for disk in storageDevices { try disk.validate() }
         for device in networkDevices { try device.validate() }

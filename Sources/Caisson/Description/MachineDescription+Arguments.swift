@@ -7,7 +7,7 @@ import Logging
 //         console=terminal timeout=30000ms debug-exit=no restart=yes log-level=warning
 extension MachineDescription {
     private enum Field: String, CaseIterable {
-        case name, kernel, ramdisk, append, cmdline, memory, cpus, console, disk, network, hardware, timeout
+        case name, kernel, ramdisk, append, cmdline, memory, cpus, console, disk, network, balloon, hardware, timeout
         case cpuQuota = "cpu-quota"
         case cpuAffinity = "cpu-affinity"
         case debugExit = "debug-exit"
@@ -35,6 +35,7 @@ extension MachineDescription {
         words.append(word(.console, console))
         words += disks.map { word(.disk, $0) }
         words += networks.map { word(.network, $0) }
+        if let balloonTarget { words.append(word(.balloon, balloonTarget)) }
         words.append(word(.hardware, hardware.rawValue))
         if let timeout { words.append(word(.timeout, "\(timeout.wholeMilliseconds)ms")) }
         words += [
@@ -43,8 +44,8 @@ extension MachineDescription {
         return words
     }
 
-    /// Reads a description. All fields have to be there once, but `cpu-quota`, `cpu-affinity` and `timeout` may be missing,
-    /// and `ramdisk`, `disk` and `network` repeated or missing.
+    /// Reads a description. All fields have to be there once, but `cpu-quota`, `cpu-affinity`, `balloon` and `timeout` may be
+    /// missing, and `ramdisk`, `disk` and `network` repeated or missing.
     package init(arguments: [String]) throws(MachineDescriptionError) {
         var values: [Field: [String]] = [:]
         for word in arguments {
@@ -114,6 +115,9 @@ extension MachineDescription {
             do throws(NetworkSpecificationError) { networks.append(try NetworkSpecification(text)) } catch {
                 throw .invalid(Field.network.rawValue, text, expected: "a network")
             }
+        }
+        balloonTarget = try optional(.balloon, "bytes, at most the memory's") { text in
+            UInt64(text).flatMap { $0 <= memorySize ? $0 : nil }
         }
         hardware = try required(.hardware, "auto, acpi, fdt or cmdline", HardwareDescriptionMethod.init(rawValue:))
         timeout = try optional(.timeout, "milliseconds, as in 30000ms") { text in

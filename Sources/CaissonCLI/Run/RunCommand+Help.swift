@@ -8,6 +8,9 @@ extension RunCommand {
           Ctrl-A x                stop the machine and quit
           Ctrl-A p                press the power button: ask the guest to shut down
           Ctrl-A c                pause the machine, or let it go on
+          Ctrl-A -                take memory from the guest, an eighth at a time
+          Ctrl-A +                give it back
+          Ctrl-A m                show the guest's memory
           Ctrl-A h                show these keys
           Ctrl-A Ctrl-A           send Ctrl-A to the guest
 

@@ -34,6 +34,8 @@ struct RunCommand: ParsableCommand {
         options.disk = machine.disk
         options.snapshot = machine.snapshot
         options.network = machine.network
+        options.balloon = machine.balloon
+        options.balloonTarget = machine.balloonTarget
         options.hardware = machine.hardware
         options.name = machine.name
         options.timeout = machine.timeout
@@ -109,6 +111,14 @@ struct MachineOptions: ParsableArguments {
 
     @Flag(help: "Throw away at the end what the guest writes to its disks.")
     var snapshot = false
+
+    @Flag(help: "A memory balloon: free memory goes back to the host, and Ctrl-A - and Ctrl-A + change the guest's.")
+    var balloon = false
+
+    @Option(
+        help: ArgumentHelp(
+            "A balloon that leaves this much memory to the guest from its start on.", valueName: "size"))
+    var balloonTarget: String?
 
     @Option(
         name: [.long, .customLong("net")],

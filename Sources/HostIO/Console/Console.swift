@@ -15,6 +15,8 @@ package final class Console: Sendable {
         case powerButton
         /// Ctrl-A c.
         case togglePause
+        /// Ctrl-A -, Ctrl-A +, Ctrl-A m.
+        case lessMemory, moreMemory, showMemory
         /// Standard input ended. The machine goes on.
         case inputEnded
         /// Output cannot be written and is thrown away from now on.
@@ -114,6 +116,9 @@ package final class Console: Sendable {
         case .quit: reporter.report(.quit)
         case .powerButton: reporter.report(.powerButton)
         case .togglePause: reporter.report(.togglePause)
+        case .lessMemory: reporter.report(.lessMemory)
+        case .moreMemory: reporter.report(.moreMemory)
+        case .showMemory: reporter.report(.showMemory)
         case .help: show(EscapeKey.help)
         }
     }

@@ -4,7 +4,7 @@
 /// A key that stands for no command is swallowed together with its Ctrl-A, so that a slip never reaches the guest.
 package struct EscapeKey: Sendable {
     package enum Command: CaseIterable, Sendable, Equatable {
-        case quit, powerButton, togglePause, help
+        case quit, powerButton, togglePause, lessMemory, moreMemory, showMemory, help
     }
 
     private static let controlA: UInt8 = 0x01
@@ -49,6 +49,9 @@ extension EscapeKey.Command {
         case .quit: "x"
         case .powerButton: "p"
         case .togglePause: "c"
+        case .lessMemory: "-"
+        case .moreMemory: "+"
+        case .showMemory: "m"
         case .help: "h"
         }
     }
@@ -58,6 +61,9 @@ extension EscapeKey.Command {
         case .quit: "stop the machine and quit"
         case .powerButton: "press the power button: ask the guest to shut down"
         case .togglePause: "pause the machine, or let it go on"
+        case .lessMemory: "take memory from the guest, an eighth at a time"
+        case .moreMemory: "give it back"
+        case .showMemory: "show the guest's memory"
         case .help: "show these keys"
         }
     }
@@ -67,6 +73,10 @@ extension EscapeKey.Command {
         case UInt8(ascii: "x"): self = .quit
         case UInt8(ascii: "p"): self = .powerButton
         case UInt8(ascii: "c"): self = .togglePause
+        case UInt8(ascii: "-"): self = .lessMemory
+        // The same key, without shift.
+        case UInt8(ascii: "+"), UInt8(ascii: "="): self = .moreMemory
+        case UInt8(ascii: "m"): self = .showMemory
         case UInt8(ascii: "h"), UInt8(ascii: "?"): self = .help
         default: return nil
         }

@@ -72,6 +72,30 @@ struct TerminalKeyTests {
         #expect(terminal.modes == before)
     }
 
+    @Test func changingMemory() throws {
+        let (terminal, _, run) = try start(GuestCode.spin, ["--balloon"])
+        for (letter, answer) in [
+            ("+", "is to have 32M of memory"), ("-", "is to have 28M of memory"), ("-", "is to have 24M of memory"),
+            ("=", "is to have 28M of memory"), ("m", "has 32M of memory and is to have 28M"),
+        ] {
+            terminal.master.send(Self.key + letter)
+            #expect(terminal.master.receive(until: "]\r\n") == "\r\n[t: the guest \(answer)]\r\n")
+        }
+        for _ in 0..<9 { terminal.master.send(Self.key + "-") }
+        // The last eighth stays.
+        #expect(terminal.master.receive(until: "have 4M of memory]\r\n").hasSuffix("have 4M of memory]\r\n"))
+        #expect(run.process.ending(within: .zero) == nil)
+    }
+
+    @Test func memoryWithoutABalloonStaysAsItIs() throws {
+        let (terminal, _, run) = try start(GuestCode.spin)
+        terminal.master.send(Self.key + "-")
+        #expect(
+            terminal.master.receive(until: "]\r\n")
+                == "\r\n[t: the machine has no memory balloon; it gets one by --balloon]\r\n")
+        #expect(run.process.ending(within: .zero) == nil)
+    }
+
     @Test(arguments: [SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGSEGV, SIGABRT])
     func settingsComeBackAfterASignal(signal: Int32) throws {
         let (terminal, before, run) = try start(GuestCode.spin)

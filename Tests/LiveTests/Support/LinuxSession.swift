@@ -19,11 +19,13 @@ enum LinuxSession {
     }
 
     /// Runs a command and returns what it wrote.
-    static func run(_ command: String, in guest: TestMachine) async throws -> String {
+    static func run(
+        _ command: String, in guest: TestMachine, within limit: Duration = .seconds(60)
+    ) async throws -> String {
         // The command is echoed with its quotes, so its end is told from the answer's.
         try guest.send("\(command); echo do''ne\n")
         try await guest.expect("do''ne\r\n")
-        let answer = try await guest.expect("done\r\n")
+        let answer = try await guest.expect("done\r\n", within: limit)
         try await guest.expect(prompt)
         return answer.replacing("\r\n", with: "\n")
     }

@@ -18,10 +18,13 @@ final class HostDevices: Sendable {
     let items: [Item]
 
     /// Opens what the devices need of the host.
-    /// - Parameter loop: serves the devices that never wait for the host.
+    /// - Parameters:
+    ///   - balloons: the controls of the machine's memory balloons.
+    ///   - loop: serves the devices that never wait for the host.
     /// - Throws: `storageFailure`, `hostFailure`.
     init(
-        _ configuration: VirtualMachineConfiguration, loop: EventLoop, logger: Logger
+        _ configuration: VirtualMachineConfiguration, balloons: [VirtioTraditionalMemoryBalloonDevice],
+        loop: EventLoop, logger: Logger
     ) throws(VirtualMachineError) {
         var items: [Item] = []
         for (index, disk) in configuration.storageDevices.enumerated() {
@@ -37,6 +40,9 @@ final class HostDevices: Sendable {
         }
         for _ in configuration.entropyDevices {
             items.append(Item(name: "entropy device", loop: loop) { VirtioEntropy(source: HostEntropy()) })
+        }
+        for balloon in balloons {
+            items.append(Item(name: "memory balloon", loop: loop) { balloon.makeDevice() })
         }
         self.items = items
     }
