@@ -36,6 +36,18 @@ extension VirtqueueRequest {
         let count = unsafe withUnsafeMutableBytes(of: &value) { unsafe read(at: offset, into: $0) }
         return count == MemoryLayout<Value>.size ? Value(littleEndian: value) : nil
     }
+
+    /// Gives the whole pages of what there is to write back to the host (5.5.6.7): they read as zeros until somebody
+    /// writes there again.
+    package func giveBackPages(to memory: GuestMemory) {
+        let segments = unsafe writableBuffers.segments
+        for index in 0..<segments.count {
+            // SAFETY: below the count; each is RAM of `memory`, which checks it again.
+            if let start = unsafe segments[index].iov_base {
+                unsafe memory.giveBack(host: start, count: UInt64(segments[index].iov_len))
+            }
+        }
+    }
 }
 
 extension GuestBuffers {
@@ -50,18 +62,6 @@ extension GuestBuffers {
         // SAFETY: `copy` stays inside of both sides.
         unsafe copy(from: offset, byteCount: bytes.count) { segment, done, count in
             if let start = bytes.baseAddress { unsafe caisson_copy(start.advanced(by: done), segment, count) }
-        }
-    }
-
-    /// Gives the whole pages of what there is to write back to the host (5.5.6.7): they read as zeros until somebody
-    /// writes there again.
-    package func giveBackPages(to memory: GuestMemory) {
-        let segments = unsafe writableBuffers.segments
-        for index in 0..<segments.count {
-            // SAFETY: below the count; each is RAM of `memory`, which checks it again.
-            if let start = unsafe segments[index].iov_base {
-                unsafe memory.giveBack(host: start, count: UInt64(segments[index].iov_len))
-            }
         }
     }
 
