@@ -2,6 +2,8 @@
 #include "caisson_memory.h"
 
 #include <errno.h>
+#include <linux/mman.h>
+#include <stdint.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -20,6 +22,40 @@ int caisson_map_anonymous(size_t size, void **address)
 }
 
 int caisson_map_shared(int fd, size_t size, void **address) { return map(size, MAP_SHARED, fd, address); }
+
+int caisson_map_aligned(size_t size, size_t alignment, void **address)
+{
+    void *start;
+    int result = caisson_map_anonymous(size + alignment, &start);
+    if (result != 0)
+        return result;
+    uintptr_t aligned = ((uintptr_t)start + alignment - 1) & ~(alignment - 1);
+    size_t before = aligned - (uintptr_t)start;
+    // Neither can fail: they cut off ends.
+    if (before > 0)
+        munmap(start, before);
+    if (before < alignment)
+        munmap((void *)(aligned + size), alignment - before);
+    *address = (void *)aligned;
+    return 0;
+}
+
+int caisson_map_huge(size_t size, void **address)
+{
+    return map(size, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | MAP_HUGE_2MB, -1, address);
+}
+
+int caisson_make_memory_file(const char *name, size_t size)
+{
+    int fd = memfd_create(name, MFD_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    if (ftruncate(fd, (off_t)size) == 0)
+        return fd;
+    int error = errno;
+    close(fd);
+    return -error;
+}
 
 int64_t caisson_pread(int fd, void *to, size_t count, int64_t offset)
 {

@@ -7,6 +7,7 @@ extension RunOptions {
     package func describe() throws(CommandError) -> MachineDescription {
         let name = try machineName()
         let memorySize = try memory.map(Self.memorySize) ?? (isDefaultGuest ? 128 << 20 : 512 << 20)
+        let memoryBacking = try memoryBackingMode(for: memorySize)
         let balloonTarget = try balloonTarget(of: memorySize)
         let processorCount = try cpus.map(Self.processorCount)
         let cpuQuota = try self.cpuQuota.map { text throws(CommandError) in
@@ -27,6 +28,7 @@ extension RunOptions {
 
         let files = try GuestFiles(kernel: kernel, ramdisks: initrd)
         var description = MachineDescription(name: name, kernel: files.kernel, memorySize: memorySize)
+        description.memoryBacking = memoryBacking
         description.ramdisks = files.ramdisks
         description.commandLine = commandLine
         if let processorCount { description.processorCount = processorCount }

@@ -31,6 +31,21 @@ extension RunOptions {
         return UInt64(pages).multipliedReportingOverflow(by: UInt64(pageSize)).partialValue
     }
 
+    func memoryBackingMode(for memorySize: UInt64) throws(CommandError) -> MemoryBackingMode {
+        guard let mode = MemoryBackingMode(rawValue: memoryBacking) else {
+            throw .usage(
+                "--memory-backing '\(memoryBacking)' is no kind of memory: "
+                    + "use anonymous, shared, mergeable, hugepages or thp")
+        }
+        let rest = memorySize % mode.pageSize
+        guard rest == 0 else {
+            throw .usage(
+                "--memory-backing \(memoryBacking) needs whole pages of \(ByteSize(mode.pageSize)): "
+                    + "use --memory \(ByteSize(memorySize - rest)) or \(ByteSize(memorySize - rest + mode.pageSize))")
+        }
+        return mode
+    }
+
     /// Bytes that a balloon leaves to a guest with `memorySize` bytes of memory; nil where there is none.
     func balloonTarget(of memorySize: UInt64) throws(CommandError) -> UInt64? {
         guard let text = balloonTarget else { return balloon ? memorySize : nil }

@@ -11,6 +11,7 @@ package struct RunOptions: Equatable {
     package var disk: [String] = []
     package var snapshot = false
     package var network: [String] = []
+    package var memoryBacking = "anonymous"
     package var balloon = false
     package var balloonTarget: String?
     package var hardware = "auto"
@@ -76,6 +77,7 @@ package struct RunOptions: Equatable {
             case "--cpu-affinity": cpuAffinity = value
             case "--disk": disk.append(value)
             case "--network", "--net": network.append(value)
+            case "--memory-backing": memoryBacking = value
             case "--balloon-target": balloonTarget = value
             case "--hardware": hardware = value
             case "--name": name = value

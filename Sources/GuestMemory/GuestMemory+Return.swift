@@ -39,8 +39,7 @@ extension Mapping {
         let end = (offset + count) / pageSize * pageSize
         guard first < end else { return 0 }
         // SAFETY: whole pages inside of the mapping, in which nobody expects anything to stay.
-        let result = unsafe madvise(
-            base.advanced(by: Int(first)), Int(end - first), isShared ? MADV_REMOVE : MADV_DONTNEED)
+        let result = unsafe madvise(base.advanced(by: Int(first)), Int(end - first), returnAdvice)
         return result == 0 ? end - first : 0
     }
 }

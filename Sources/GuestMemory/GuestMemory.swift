@@ -30,11 +30,13 @@
 
     /// Maps `size` bytes of guest RAM.
     ///
-    /// - Parameter size: bytes; a multiple of 4 KiB, at most 2^46.
-    /// - Throws: `invalidSize`, or `cannotMap` where the host refuses.
-    package init(size: UInt64) throws(GuestMemoryError) {
+    /// - Parameters:
+    ///   - size: bytes; a multiple of 4 KiB, and of the backing's pages, at most 2^46.
+    ///   - backing: what the host takes the memory from.
+    /// - Throws: `invalidSize`, `notWholePages`, or where the host refuses `cannotMap`, `noHugePages`, `cannotBack`.
+    package init(size: UInt64, backing: MemoryBacking = .anonymous) throws(GuestMemoryError) {
         guard size > 0, size % Self.pageSize == 0, size <= 1 << 46 else { throw .invalidSize(size) }
-        mapping = try Mapping(anonymous: size)
+        mapping = try Mapping(size: size, backing: backing)
         unsafe base = mapping.base
         self.size = size
         let low = min(size, Self.holeStart.rawValue)

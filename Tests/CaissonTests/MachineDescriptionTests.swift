@@ -8,7 +8,8 @@ import Testing
 @Suite struct MachineDescriptionTests {
     static let example = [
         "name=web", "kernel=3:/boot/vmlinux", "ramdisk=4:a.cpio", "ramdisk=5:b=c:d.cpio", "append=quiet a=b",
-        "memory=134217728", "cpus=3", "cpu-quota=50%", "cpu-affinity=0,2,1", "console=pty:/tmp/tty",
+        "memory=134217728", "backing=hugepages", "cpus=3", "cpu-quota=50%", "cpu-affinity=0,2,1",
+        "console=pty:/tmp/tty",
         "disk=/a,,b,readonly,cache=none,serial=x", "disk=size=4096,bps=1000,iops=5,iops_max=50",
         "network=tap=vm0,mtu=9000", "network=link=/l", "balloon=67108864", "hardware=cmdline",
         "timeout=30000ms",
@@ -26,6 +27,7 @@ import Testing
             ])
         #expect(description.commandLine == .extendingDefaults(by: "quiet a=b"))
         #expect(description.memorySize == 128 << 20)
+        #expect(description.memoryBacking == .hugePages)
         #expect(description.processorCount == 3 && description.cpuAffinity == [0, 2, 1])
         #expect(description.cpuQuota == 50)
         #expect(description.console == .pseudoterminal(link: "/tmp/tty"))
@@ -69,6 +71,7 @@ import Testing
             "memory=18446744073709551616",
             .invalid("memory", "18446744073709551616", expected: "whole pages, at most 64 TiB")
         ),
+        ("backing=x", .invalid("backing", "x", expected: "a kind of memory with whole pages")),
         ("balloon=x", .invalid("balloon", "x", expected: "bytes, at most the memory's")),
         ("balloon=134217729", .invalid("balloon", "134217729", expected: "bytes, at most the memory's")),
         ("hardware=fax", .invalid("hardware", "fax", expected: "auto, acpi, fdt or cmdline")),
@@ -95,7 +98,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "name", "kernel", "append", "memory", "cpus", "console", "hardware", "debug-exit", "restart", "log-level",
+        "name", "kernel", "append", "memory", "backing", "cpus", "console", "hardware", "debug-exit", "restart",
+        "log-level",
     ])
     func `each field is there once`(field: String) throws {
         let one = try #require(Self.example.first { $0.hasPrefix("\(field)=") })
@@ -179,6 +183,9 @@ extension MachineDescription {
         result.ramdisks = (0..<Int.random(in: 0...3, using: &random)).map { _ in file() }
         result.commandLine =
             Bool.random(using: &random) ? .extendingDefaults(by: text(0...20)) : .replacingDefaults(by: text(0...20))
+        result.memoryBacking =
+            MemoryBackingMode.allCases.filter { result.memorySize % $0.pageSize == 0 }.randomElement(using: &random)
+            ?? .anonymous
         result.processorCount = .random(in: processorCounts, using: &random)
         result.cpuQuota = Bool.random(using: &random) ? .random(in: cpuQuotas, using: &random) : nil
         result.console =

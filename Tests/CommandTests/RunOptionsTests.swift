@@ -18,7 +18,7 @@ import Testing
         ["--timeout", "1s", "--no-reboot", "--debug-exit"], ["--console", "none", "-v", "--verbose", "-v"],
         ["--log-level", "info", "--kernel", "a", "--kernel", "b"], ["--kernel", "", "--name", "ä"],
         ["--network", "tap", "--net", "link=a", "--network", "none"],
-        ["--balloon", "--balloon-target", "64M"],
+        ["--balloon", "--balloon-target", "64M", "--memory-backing", "thp"],
         ["--disk", "a,readonly", "--disk", "size=4G", "--snapshot", "--hardware", "acpi"],
     ]
 
@@ -45,7 +45,7 @@ import Testing
             "--help", "--version", "-h",
             "--",
             "-", "", "x", "a b", "--x=y", "=", "-1", "-\u{301}", "\u{301}", "é", "--kernel=k", "-vv", "-m1G", "\n",
-            "--balloon", "--balloon-target",
+            "--balloon", "--balloon-target", "--memory-backing",
         ]
         var understood = 0
         for _ in 0..<50 {

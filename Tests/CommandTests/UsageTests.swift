@@ -40,6 +40,14 @@ import Testing
             "--timeout 'soon' is no time: use a number and ms, s, m, h or d, as in 30s or 1h30m"
         ),
         (
+            ["run", "--memory-backing", "paper"],
+            "--memory-backing 'paper' is no kind of memory: use anonymous, shared, mergeable, hugepages or thp"
+        ),
+        (
+            ["run", "-m", "63M", "--memory-backing", "hugepages"],
+            "--memory-backing hugepages needs whole pages of 2M: use --memory 62M or 64M"
+        ),
+        (
             ["run", "--balloon-target", "some"],
             "--balloon-target 'some' is no size: use a number and K, M, G or T, as in 64M"
         ),
@@ -123,7 +131,7 @@ import Testing
         for word in [
             "--kernel <file>", "--initrd <file>", "--append <words>", "--cmdline <words>", "-m, --memory <size>",
             "-c, --cpus <number>", "--cpu-quota <percent>", "--name <name>", "--timeout <time>", "--no-reboot",
-            "--debug-exit", "--balloon", "--balloon-target <size>",
+            "--debug-exit", "--memory-backing <kind>", "--balloon", "--balloon-target <size>",
             "--console <where>", "-v, --verbose", "--log-level <level>", "Ctrl-A x", "EXIT STATUS:", "ENVIRONMENT:",
             "CAISSON_GUEST", "CAISSON_VMM", "FILES:", "EXAMPLES:",
         ] {

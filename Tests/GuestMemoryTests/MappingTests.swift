@@ -64,7 +64,7 @@ import Testing
     }
 }
 
-private func contents(of path: String) throws -> String {
+func contents(of path: String) throws -> String {
     let file = try #require(fopen(path, "r"))
     defer { fclose(file) }
     var bytes: [UInt8] = []

@@ -29,6 +29,12 @@ static inline void caisson_fill(void *to, uint8_t byte, size_t count) { memset(t
 // Each stores the mapping's address and returns 0, or returns the negative errno.
 int caisson_map_anonymous(size_t size, void **address);
 int caisson_map_shared(int fd, size_t size, void **address);
+// Like caisson_map_anonymous, at a multiple of `alignment`, a power of two.
+int caisson_map_aligned(size_t size, size_t alignment, void **address);
+// Private memory in huge pages of 2 MiB, all of them set aside now; -ENOMEM where there are not as many.
+int caisson_map_huge(size_t size, void **address);
+// A file of zeroes in memory, without a name but what /proc shows, closed by exec. Returns its descriptor or the negative errno.
+int caisson_make_memory_file(const char *name, size_t size);
 // Returns the bytes read (0 at the end of the file), or the negative errno.
 int64_t caisson_pread(int fd, void *to, size_t count, int64_t offset);
 // Unmaps the program's own code, which its file keeps: what is executed again comes back by itself. Returns 0 or the

@@ -18,6 +18,7 @@ extension VirtualMachineConfiguration {
         cpuQuota = description.cpuQuota
         cpuAffinity = description.cpuAffinity
         memorySize = description.memorySize
+        memoryBacking = description.memoryBacking
         serialPorts = [SerialPortConfiguration(attachment: SpecifiedSerialPortAttachment(description.console))]
         storageDevices = description.disks.map(VirtioBlockDeviceConfiguration.init)
         networkDevices = description.networks.map(VirtioNetworkDeviceConfiguration.init)

@@ -22,6 +22,8 @@ public struct VirtualMachineConfiguration: Sendable {
     /// Bytes of RAM: `minimumAllowedMemorySize` to `maximumAllowedMemorySize`, in multiples of 4 KiB. The host gives
     /// memory page by page, when the guest first uses it.
     public var memorySize: UInt64 = 512 << 20
+    /// What the host takes the memory from.
+    public var memoryBacking = MemoryBackingMode.anonymous
     /// At most one.
     public var serialPorts: [SerialPortConfiguration] = []
     /// The disks, in the order in which the guest finds them.
@@ -87,8 +89,8 @@ public struct VirtualMachineConfiguration: Sendable {
         guard (Self.minimumAllowedMemorySize...Self.maximumAllowedMemorySize).contains(memorySize) else {
             throw invalid("\(memorySize) bytes of memory: a machine has 1 MiB to 64 TiB")
         }
-        guard memorySize % GuestMemory.pageSize == 0 else {
-            throw invalid("\(memorySize) bytes of memory: the size has to be a multiple of 4096")
+        guard memorySize % memoryBacking.pageSize == 0 else {
+            throw invalid("\(memorySize) bytes of memory: the size has to be a multiple of \(memoryBacking.pageSize)")
         }
         guard serialPorts.count <= 1 else {
             throw invalid("\(serialPorts.count) serial ports: a machine has at most 1")

@@ -3,11 +3,12 @@ import Logging
 
 // A process's arguments hold any byte but NUL, so nothing is escaped: one word a field, `key=value`.
 //
-//     caisson name=web kernel=3:/boot/vmlinux ramdisk=4:initramfs.cpio append=quiet memory=134217728 cpus=1
+//     caisson name=web kernel=3:/boot/vmlinux ramdisk=4:initramfs.cpio append=quiet memory=134217728 backing=anonymous cpus=1
 //         console=terminal timeout=30000ms debug-exit=no restart=yes log-level=warning
 extension MachineDescription {
     private enum Field: String, CaseIterable {
         case name, kernel, ramdisk, append, cmdline, memory, cpus, console, disk, network, balloon, hardware, timeout
+        case backing
         case cpuQuota = "cpu-quota"
         case cpuAffinity = "cpu-affinity"
         case debugExit = "debug-exit"
@@ -27,7 +28,9 @@ extension MachineDescription {
         case .extendingDefaults(let text): words.append(word(.append, text))
         case .replacingDefaults(let text): words.append(word(.cmdline, text))
         }
-        words += [word(.memory, memorySize), word(.cpus, processorCount)]
+        words += [
+            word(.memory, memorySize), word(.backing, memoryBacking.rawValue), word(.cpus, processorCount),
+        ]
         if let cpuQuota { words.append(word(.cpuQuota, "\(cpuQuota)%")) }
         if !cpuAffinity.isEmpty {
             words.append(word(.cpuAffinity, cpuAffinity.map(String.init).joined(separator: ",")))
@@ -91,6 +94,9 @@ extension MachineDescription {
         case (nil, let words?): commandLine = .replacingDefaults(by: words)
         case (nil, nil): throw .missing(Field.append.rawValue)
         case (_?, _?): throw .repeated(Field.append.rawValue)
+        }
+        memoryBacking = try required(.backing, "a kind of memory with whole pages") { text in
+            MemoryBackingMode(rawValue: text).flatMap { memorySize % $0.pageSize == 0 ? $0 : nil }
         }
         processorCount = try required(.cpus, "1 to \(Self.processorCounts.upperBound)") { text in
             Int(text).flatMap { Self.processorCounts.contains($0) ? $0 : nil }

@@ -32,6 +32,8 @@ package struct MachineDescription: Equatable, Sendable {
     package var commandLine = CommandLine.extendingDefaults(by: "")
     /// Bytes of RAM, in `memorySizes`, a multiple of `pageSize`.
     package var memorySize: UInt64
+    /// Of whose pages `memorySize` is a multiple.
+    package var memoryBacking = MemoryBackingMode.anonymous
     /// In `processorCounts`.
     package var processorCount = 1
     /// In `cpuQuotas`.

@@ -48,7 +48,9 @@ final class MachineCore: Sendable {
     ) -> Result<Parts, VirtualMachineError> {
         do throws(VirtualMachineError) {
             let memory: GuestMemory
-            do { memory = try GuestMemory(size: configuration.memorySize) } catch {
+            do {
+                memory = try GuestMemory(size: configuration.memorySize, backing: configuration.memoryBacking.backing)
+            } catch {
                 throw VirtualMachineError(.hostFailure, "\(error)")
             }
             return .success(try onHost { () throws(KVMError) in try make(configuration, memory, logger) })

@@ -34,6 +34,7 @@ struct RunCommand: ParsableCommand {
         options.disk = machine.disk
         options.snapshot = machine.snapshot
         options.network = machine.network
+        options.memoryBacking = machine.memoryBacking
         options.balloon = machine.balloon
         options.balloonTarget = machine.balloonTarget
         options.hardware = machine.hardware
@@ -111,6 +112,15 @@ struct MachineOptions: ParsableArguments {
 
     @Flag(help: "Throw away at the end what the guest writes to its disks.")
     var snapshot = false
+
+    @Option(
+        help: ArgumentHelp(
+            """
+            What the host takes the RAM from: anonymous memory; shared, a file in memory; mergeable, of which equal \
+            pages are merged; hugepages, which the host has set aside; thp, huge pages where there are some.
+            """, valueName: "kind"),
+        completion: .list(["anonymous", "shared", "mergeable", "hugepages", "thp"]))
+    var memoryBacking = "anonymous"
 
     @Flag(help: "A memory balloon: free memory goes back to the host, and Ctrl-A - and Ctrl-A + change the guest's.")
     var balloon = false

@@ -50,7 +50,7 @@ package struct FileBootImage: BootImage {
             switch error {
             case .cannotRead(let errno): throw self.error(.cannotRead(errno: errno))
             case .endOfFile(let missing): throw self.error(.truncated(part: part, missing: missing))
-            case .notInRAM, .misaligned, .invalidSize, .cannotMap:
+            case .notInRAM, .misaligned, .invalidSize, .notWholePages, .cannotMap, .noHugePages, .cannotBack:
                 preconditionFailure("the loader checks that \(part) is loaded into RAM: \(error)")
             }
         }
