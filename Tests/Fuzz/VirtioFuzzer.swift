@@ -21,7 +21,7 @@ public func drive(_ start: UnsafePointer<UInt8>?, _ count: Int) -> Int32 {
         default: bench.notify(queue: 0)
         }
     }
-    for queue in 0..<5 { bench.notify(queue: queue) }
+    for queue in 0..<5 as Range<UInt8> { bench.notify(queue: queue) }
     bench.finish()
     return 0
 }
@@ -42,8 +42,8 @@ private struct Input {
     mutating func word() -> UInt64 { (0..<8).reduce(0) { $0 | UInt64(byte()) << ($1 * 8) } }
 }
 
-/// A device behind its window, with all its queues in the same 64 KiB of RAM from 64 KiB on: descriptors at 0, available ring at
-/// 0x400, used ring at 0x800.
+/// A device behind its window, with all its queues in the same 64 KiB of RAM from 64 KiB on: descriptors at 0, available
+/// ring at 0x400, used ring at 0x800.
 private final class Bench {
     static let memory: GuestMemory = {
         do { return try GuestMemory(size: 1 << 20) } catch { fatalError("\(error)") }
