@@ -24,6 +24,7 @@ package struct Virtqueue: ~Copyable {
     private var ledger: DescriptorLedger
     private var store: SegmentStore
     private var parked: ParkedRequests
+    private let counters: QueueCounters
 
     /// The next entry of the available ring to take.
     private var nextAvailable: UInt16
@@ -37,14 +38,18 @@ package struct Virtqueue: ~Copyable {
     package private(set) var isBroken = false
 
     /// A queue as a driver set it up, or as it was saved.
+    /// - Parameter counters: of what goes through the queue; nobody else's at the same time.
     /// - Throws: what `VirtqueueState.validate` does.
-    package init(_ state: VirtqueueState, memory: GuestMemory) throws(VirtqueueError) {
+    package init(
+        _ state: VirtqueueState, memory: GuestMemory, counters: QueueCounters = QueueCounters()
+    ) throws(VirtqueueError) {
         rings = try VirtqueueRings(state, in: memory)
         self.memory = memory
         setup = state
         ledger = DescriptorLedger(size: state.size)
         store = SegmentStore(size: state.size)
         parked = ParkedRequests(size: state.size)
+        self.counters = counters
         nextAvailable = state.nextAvailable
         batchEnd = state.nextAvailable
         nextUsed = state.nextUsed
@@ -156,6 +161,8 @@ package struct Virtqueue: ~Copyable {
         precondition(UInt64(written) <= request.parts.writableRoom, "more bytes than the request has room for")
         rings.storeUsed(nextUsed, head: request.head, length: written)
         nextUsed &+= 1
+        counters.requests.add()
+        counters.bytes.add(request.readableBytes + UInt64(written))
         end(request)
     }
 

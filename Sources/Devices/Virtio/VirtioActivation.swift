@@ -14,7 +14,9 @@ package struct VirtioActivation: Sendable {
     /// The queue `index`; nil if the driver left it out, or if it is wrong, which the notifier hears of.
     package func makeQueue(_ index: Int) -> Virtqueue? {
         guard let state = queues[index] else { return nil }
-        do throws(VirtqueueError) { return try Virtqueue(state, memory: memory) } catch {
+        do throws(VirtqueueError) {
+            return try Virtqueue(state, memory: memory, counters: notifier.counters[index])
+        } catch {
             notifier.fail(.queue(index, error))
             return nil
         }

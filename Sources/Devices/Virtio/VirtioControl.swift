@@ -17,16 +17,19 @@ final class VirtioControl: Sendable {
     /// Whether the device is activated: the second lock.
     let isActive = Mutex<Bool>(false)
 
-    /// - Parameter report: hears why the device needs a reset, once until the driver resets it; from any thread,
-    ///   sometimes with the device's lock held.
+    /// - Parameters:
+    ///   - counters: of each of the device's queues.
+    ///   - report: hears why the device needs a reset, once until the driver resets it; from any thread, sometimes with
+    ///     the device's lock held.
     init(
         device: any VirtioDevice, memory: GuestMemory, interrupts: any VirtioInterrupts,
-        doorbell: any VirtioDoorbell, report: @escaping @Sendable (VirtioFailure) -> Void
+        doorbell: any VirtioDoorbell, counters: [QueueCounters], report: @escaping @Sendable (VirtioFailure) -> Void
     ) {
         precondition(device.maximumQueueSizes.allSatisfy(VirtqueueState.isValid(size:)))
+        precondition(counters.count == device.maximumQueueSizes.count)
         self.device = device
         self.memory = memory
-        notifier = VirtioNotifier(interrupts: interrupts, doorbell: doorbell, report: report)
+        notifier = VirtioNotifier(interrupts: interrupts, doorbell: doorbell, counters: counters, report: report)
         registers = Mutex(
             VirtioRegisters(
                 offered: device.features.union(.common), maximumQueueSizes: device.maximumQueueSizes))
@@ -116,6 +119,7 @@ final class VirtioControl: Sendable {
     /// Has the device serve queue `index`; on the thread that serves the device.
     func queueNotified(_ index: Int) {
         precondition(device.maximumQueueSizes.indices.contains(index))
+        notifier.counters[index].notifications.add()
         if notifier.isServing { device.queueNotified(index) }
     }
 }

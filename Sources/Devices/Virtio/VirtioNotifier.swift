@@ -1,4 +1,5 @@
 import Synchronization
+import Virtio
 
 /// How a transport tells the driver. Called from any thread, sometimes with a device's lock held: an implementation is
 /// short and calls no device.
@@ -23,17 +24,20 @@ package final class VirtioNotifier: Sendable {
     private let interrupts: any VirtioInterrupts
     private let doorbell: any VirtioDoorbell
     private let report: @Sendable (VirtioFailure) -> Void
+    /// Of each queue.
+    let counters: [QueueCounters]
     /// DRIVER_OK is set, and no reset has begun.
     private let isLive = Atomic<Bool>(false)
     private let isBroken = Atomic<Bool>(false)
 
     /// - Parameter report: hears why a device needs a reset, once until the driver resets it.
     init(
-        interrupts: any VirtioInterrupts, doorbell: any VirtioDoorbell,
+        interrupts: any VirtioInterrupts, doorbell: any VirtioDoorbell, counters: [QueueCounters],
         report: @escaping @Sendable (VirtioFailure) -> Void
     ) {
         self.interrupts = interrupts
         self.doorbell = doorbell
+        self.counters = counters
         self.report = report
     }
 
@@ -41,7 +45,9 @@ package final class VirtioNotifier: Sendable {
 
     /// Requests were published, and the driver wants to know (`Virtqueue.publish`).
     package func queueUsed(_ queue: Int) {
-        if isLive.load(ordering: .acquiring) { interrupts.queueUsed(queue) }
+        guard isLive.load(ordering: .acquiring) else { return }
+        counters[queue].interrupts.add()
+        interrupts.queueUsed(queue)
     }
 
     /// The device changed its configuration space.

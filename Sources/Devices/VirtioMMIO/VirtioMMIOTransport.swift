@@ -1,6 +1,6 @@
 package import GuestMemory
 import Synchronization
-import Virtio
+package import Virtio
 
 /// A virtio device behind memory-mapped registers, version 2 (virtio 1.2, section 4.2), with one edge-triggered
 /// interrupt of its own.
@@ -32,15 +32,18 @@ package final class VirtioMMIOTransport: MMIODevice {
     ///   - memory: where its queues and buffers are.
     ///   - interrupt: raises the device's interrupt.
     ///   - doorbell: has the device served, by a call of `queueNotified`.
+    ///   - counters: of each of the device's queues, nobody else's at the same time; without them, new ones.
     ///   - report: hears why the device needs a reset, once until the driver resets it; from any thread, sometimes with
     ///     the device's lock held.
     package init(
         device: any VirtioDevice, memory: GuestMemory, interrupt: any InterruptTrigger,
-        doorbell: any VirtioDoorbell, report: @escaping @Sendable (VirtioFailure) -> Void
+        doorbell: any VirtioDoorbell, counters: [QueueCounters]? = nil,
+        report: @escaping @Sendable (VirtioFailure) -> Void
     ) {
         self.interrupt = MMIOInterrupt(line: interrupt)
         control = VirtioControl(
-            device: device, memory: memory, interrupts: self.interrupt, doorbell: doorbell, report: report)
+            device: device, memory: memory, interrupts: self.interrupt, doorbell: doorbell,
+            counters: counters ?? device.maximumQueueSizes.map { _ in QueueCounters() }, report: report)
     }
 
     /// Where in the window a guest rings for a queue, by writing its number, 32 bits: for ioeventfds.

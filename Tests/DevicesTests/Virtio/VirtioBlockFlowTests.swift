@@ -67,6 +67,23 @@ import Virtio
         #expect(finished > 60 && bench.log.failures.isEmpty)
     }
 
+    @Test func whatGoesThroughAQueueIsCounted() throws {
+        let bench = try MMIOBench(VirtioBlock(storage: MemoryStorage(byteCount: Self.size)))
+        var driver = try BlockDriver(bench)
+        let counters = bench.transport.control.notifier.counters[0]
+        for number in 0..<3 as Range<UInt64> { _ = try driver.add(number, type: 0, sector: number, writable: [512]) }
+        _ = try driver.add(3, type: 1, sector: 4, readable: [1024])
+        try driver.run()
+        #expect(counters.requests.value == 4)
+        // Data, and a byte of status each.
+        #expect(counters.bytes.value == 4 + 3 * 512 + 1024)
+        #expect(counters.notifications.value >= 1)
+        #expect(counters.interrupts.value == UInt64(bench.interrupt.edges))
+        // A reset takes nothing back.
+        bench.setStatus([])
+        #expect(counters.requests.value == 4)
+    }
+
     private static func limited(
         _ storage: MemoryStorage, queueCount: Int = 1
     ) throws -> (MMIOBench<VirtioBlock>, RateLimiter, ManualTimer) {
