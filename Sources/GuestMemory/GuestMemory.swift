@@ -66,6 +66,13 @@
         throw .notInRAM(address: address, count: count)
     }
 
+    /// Where the memory lies in the process's address space.
+    package var hostAddresses: Range<UInt> {
+        // SAFETY: only the address is of interest.
+        let start = unsafe UInt(bitPattern: base)
+        return start..<start + UInt(size)
+    }
+
     /// Whether `count` bytes at `address` are RAM of one region.
     package func contains(_ address: GuestAddress, count: UInt64) -> Bool {
         regions.contains { region in

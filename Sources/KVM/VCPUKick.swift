@@ -7,13 +7,18 @@ package final class VCPUKick: Sendable {
     @safe private struct Target: @unchecked Sendable {
         let thread: pthread_t
         let immediateExit: UnsafeMutablePointer<UInt8>
+        /// What the thread had used before.
+        let earlierCPUTime: Int64
     }
 
     private let target: Mutex<Target?>
 
     /// - Parameter immediateExit: valid until `invalidate`.
     init(thread: pthread_t, immediateExit: UnsafeMutablePointer<UInt8>) {
-        unsafe target = Mutex(Target(thread: thread, immediateExit: immediateExit))
+        unsafe target = Mutex(
+            Target(
+                thread: thread, immediateExit: immediateExit,
+                earlierCPUTime: max(0, caisson_thread_cpu_time(thread))))
     }
 
     /// Makes the vCPU's run, or its next one, end with `interrupted`. Without effect once the vCPU is gone.
@@ -27,11 +32,11 @@ package final class VCPUKick: Sendable {
         }
     }
 
-    /// CPU time that the vCPU's thread has used, in nanoseconds, or nil once the vCPU is gone.
+    /// CPU time that the thread has used since it made the vCPU, in nanoseconds, or nil once the vCPU is gone.
     package var cpuTime: UInt64? {
         target.withLock { target in
             guard let target else { return nil }
-            return UInt64(exactly: caisson_thread_cpu_time(target.thread))
+            return UInt64(exactly: caisson_thread_cpu_time(target.thread) - target.earlierCPUTime)
         }
     }
 
