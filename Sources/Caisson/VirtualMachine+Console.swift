@@ -54,6 +54,7 @@ extension VirtualMachine {
         case .lessMemory: changeMemory { $0 - min($0, $1) }
         case .moreMemory: changeMemory { min($0 + $1, self.configuration.memorySize) }
         case .showMemory: showMemory()
+        case .showStatistics: showStatistics()
         case .inputEnded:
             logger.debug("the console's input ended")
         case .outputFailed(let error):
@@ -91,6 +92,20 @@ extension VirtualMachine {
     }
 
     private func mebibytes(_ count: UInt64) -> String { "\(count >> 20)M" }
+
+    /// Shows what is done in the next second.
+    private func showStatistics() {
+        // Has the kernel's counters opened.
+        _ = statistics
+        Task { [self] in
+            try? await Task.sleep(for: .milliseconds(10))
+            guard let before = statistics else { return }
+            try? await Task.sleep(for: .seconds(1))
+            guard let after = statistics else { return }
+            let table = StatisticsTable(after.since(before), name: configuration.name)
+            parts.withLock { $0?.console }?.show("\n\(table.text)\n")
+        }
+    }
 
     private func show(_ text: String) {
         parts.withLock { $0?.console }?.show("\n[\(configuration.name): \(text)]\n")

@@ -57,6 +57,8 @@ public final class VirtualMachine: Sendable {
     let logger: Logger
     private let status = Mutex(Status())
     let parts = Mutex<Parts?>(nil)
+    /// Of the last start; they outlive the machine's end.
+    let counters = Mutex<MachineCounters?>(nil)
     /// Every change of state happens here, one after the other.
     let control = DispatchQueue(label: "caisson.control")
 
@@ -245,7 +247,9 @@ public final class VirtualMachine: Sendable {
         guard caisson_install_kick_handler() == 0 else {
             throw VirtualMachineError(.hostFailure, "cannot handle the signal that stops a vCPU")
         }
-        let core = MachineCore(configuration, logger: logger)
+        let counters = MachineCounters(processorCount: configuration.cpuCount)
+        self.counters.withLock { $0 = counters }
+        let core = MachineCore(configuration, counters: counters.processors, logger: logger)
         do throws(VirtualMachineError) {
             try openHostSide(images)
             try startInstance(core)
@@ -265,6 +269,7 @@ public final class VirtualMachine: Sendable {
             loop.stop()
             throw error
         }
+        counters.withLock { $0?.setDevices(devices) }
         parts.withLock { $0 = Parts(images: images, loop: loop, devices: devices) }
         if let console = try openConsole(loop) { parts.withLock { $0?.console = console } }
     }
@@ -306,7 +311,8 @@ public final class VirtualMachine: Sendable {
 
     private func restart() {
         parts.withLock { $0?.instance = nil }
-        let core = MachineCore(configuration, logger: logger)
+        let counters = counters.withLock { $0?.processors ?? [] }
+        let core = MachineCore(configuration, counters: counters, logger: logger)
         do throws(VirtualMachineError) {
             try startInstance(core)
             // A pause may have met the old instance on its way out.

@@ -23,6 +23,7 @@ extension RunOptions {
         let disks = try diskSpecifications()
         let networks = try networkSpecifications()
         let timeout = try self.timeout.map(Self.timeout)
+        let statisticsFile = try self.statisticsFile()
         let logLevel = try leastLevel()
         let commandLine = try self.commandLine(console: console, disks: disks)
 
@@ -42,6 +43,7 @@ extension RunOptions {
         description.timeout = timeout
         description.debugExit = debugExit
         description.restartsOnReset = !noReboot
+        description.statisticsFile = statisticsFile
         description.logLevel = logLevel
         return description
     }

@@ -150,6 +150,12 @@ extension RunOptions {
         return networks
     }
 
+    func statisticsFile() throws(CommandError) -> String? {
+        guard let path = statsJSON else { return nil }
+        guard !path.isEmpty, !path.utf8.contains(0) else { throw .usage("--stats-json '\(path)' is no path of a file") }
+        return path
+    }
+
     func leastLevel() throws(CommandError) -> Logger.Level {
         guard let text = logLevel else {
             return switch verbose {

@@ -18,8 +18,13 @@ final class MachineRun: Sendable {
         do throws(VirtualMachineError) {
             let machine = try VirtualMachine(
                 configuration: VirtualMachineConfiguration(description), logger: Logger(label: description.name))
+            let file = try description.statisticsFile.map { path throws(VirtualMachineError) in
+                try StatisticsFile(path: path)
+            }
             let signals = SignalWatch { [self] number in stop(machine, .signal(number)) }
             try machine.startHere()
+            var recorder = file.map { StatisticsRecorder(of: machine, in: $0) }
+            defer { recorder.take()?.finish(machine.statistics) }
             // A signal may have come before there was anything to stop.
             if interruption.withLock({ $0 }) != nil { stop(machine, .success) }
             startDeadline(machine)

@@ -13,6 +13,7 @@ import Testing
         "disk=/a,,b,readonly,cache=none,serial=x", "disk=size=4096,bps=1000,iops=5,iops_max=50",
         "network=tap=vm0,mtu=9000", "network=link=/l", "balloon=67108864", "hardware=cmdline",
         "timeout=30000ms",
+        "statistics=/tmp/a=b",
         "debug-exit=yes", "restart=no",
         "log-level=info",
     ]
@@ -38,6 +39,7 @@ import Testing
         #expect(description.balloonTarget == 64 << 20)
         #expect(description.hardware == .commandLine)
         #expect(description.timeout == .seconds(30))
+        #expect(description.statisticsFile == "/tmp/a=b")
         #expect(description.debugExit)
         #expect(!description.restartsOnReset)
         #expect(description.logLevel == .info)
@@ -86,6 +88,7 @@ import Testing
         ("timeout=30", .invalid("timeout", "30", expected: "milliseconds, as in 30000ms")),
         ("timeout=0ms", .invalid("timeout", "0ms", expected: "milliseconds, as in 30000ms")),
         ("timeout=31536000001ms", .invalid("timeout", "31536000001ms", expected: "milliseconds, as in 30000ms")),
+        ("statistics=", .invalid("statistics", "", expected: "a path")),
         ("debug-exit=1", .invalid("debug-exit", "1", expected: "yes or no")),
         ("restart=", .invalid("restart", "", expected: "yes or no")),
         ("log-level=loud", .invalid("log-level", "loud", expected: "a level of importance")),
@@ -187,6 +190,7 @@ extension MachineDescription {
             MemoryBackingMode.allCases.filter { result.memorySize % $0.pageSize == 0 }.randomElement(using: &random)
             ?? .anonymous
         result.processorCount = .random(in: processorCounts, using: &random)
+        result.statisticsFile = Bool.random(using: &random) ? text(1...9) : nil
         result.cpuQuota = Bool.random(using: &random) ? .random(in: cpuQuotas, using: &random) : nil
         result.console =
             [

@@ -14,7 +14,7 @@ import Testing
         [], ["--kernel", "k"], ["--kernel", "k", "--initrd", "a", "--initrd", "b"],
         ["--append", "--x", "--append", ""],
         ["--cmdline", "-- y", "--memory", "1G"], ["-m", "1G", "-c", "1"], ["--cpus", "1", "--name", "n"],
-        ["--cpu-quota", "50%", "--cpu-affinity", "0"],
+        ["--cpu-quota", "50%", "--cpu-affinity", "0"], ["--stats-json", "s"],
         ["--timeout", "1s", "--no-reboot", "--debug-exit"], ["--console", "none", "-v", "--verbose", "-v"],
         ["--log-level", "info", "--kernel", "a", "--kernel", "b"], ["--kernel", "", "--name", "ä"],
         ["--network", "tap", "--net", "link=a", "--network", "none"],
@@ -41,7 +41,8 @@ import Testing
         let words = [
             "--kernel", "--initrd", "--append", "--cmdline", "--memory", "-m", "--cpus", "-c", "--cpu-quota", "--name",
             "--timeout",
-            "--disk", "--snapshot", "--no-reboot", "--debug-exit", "--console", "--verbose", "-v", "--log-level",
+            "--disk", "--stats-json", "--snapshot", "--no-reboot", "--debug-exit", "--console", "--verbose", "-v",
+            "--log-level",
             "--help", "--version", "-h",
             "--",
             "-", "", "x", "a b", "--x=y", "=", "-1", "-\u{301}", "\u{301}", "é", "--kernel=k", "-vv", "-m1G", "\n",

@@ -16,6 +16,7 @@ import Testing
         (["run", "-m", "lots"], "--memory 'lots' is no size: use a number and K, M, G or T, as in 512M or 1.5G"),
         (["run", "--cpus", "x"], "--cpus 'x' is no number of processors: a machine has 1 to 254"),
         (["run", "--cpus", "0"], "--cpus '0' is no number of processors: a machine has 1 to 254"),
+        (["run", "--stats-json", ""], "--stats-json '' is no path of a file"),
         (
             ["run", "--cpu-quota", "half"],
             "--cpu-quota 'half' is no share: use percent of one of the host's processors, as in 50%"
@@ -130,7 +131,8 @@ import Testing
         #expect(child.status == 0)
         for word in [
             "--kernel <file>", "--initrd <file>", "--append <words>", "--cmdline <words>", "-m, --memory <size>",
-            "-c, --cpus <number>", "--cpu-quota <percent>", "--name <name>", "--timeout <time>", "--no-reboot",
+            "-c, --cpus <number>", "--cpu-quota <percent>", "--stats-json <file>", "--name <name>", "--timeout <time>",
+            "--no-reboot",
             "--debug-exit", "--memory-backing <kind>", "--balloon", "--balloon-target <size>",
             "--console <where>", "-v, --verbose", "--log-level <level>", "Ctrl-A x", "EXIT STATUS:", "ENVIRONMENT:",
             "CAISSON_GUEST", "CAISSON_VMM", "FILES:", "EXAMPLES:",

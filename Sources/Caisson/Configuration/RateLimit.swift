@@ -57,7 +57,7 @@ extension RateLimit {
         let (bytes, operations) = (limit(bytesPerSecond, byteBurst), limit(operationsPerSecond, operationBurst))
         guard bytes != nil || operations != nil else { return nil }
         let alarm = try DeviceAlarm(on: loop)
-        let limiter = RateLimiter(bytes: bytes, operations: operations, timer: alarm, now: MonotonicClock.now)
+        let limiter = RateLimiter(bytes: bytes, operations: operations, timer: alarm, now: HostClock.now)
         alarm.setHandler { [weak limiter] in limiter?.timerExpired() }
         return limiter
     }

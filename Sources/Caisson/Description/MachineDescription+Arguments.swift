@@ -13,6 +13,7 @@ extension MachineDescription {
         case cpuAffinity = "cpu-affinity"
         case debugExit = "debug-exit"
         case restart
+        case statistics
         case logLevel = "log-level"
     }
 
@@ -41,14 +42,15 @@ extension MachineDescription {
         if let balloonTarget { words.append(word(.balloon, balloonTarget)) }
         words.append(word(.hardware, hardware.rawValue))
         if let timeout { words.append(word(.timeout, "\(timeout.wholeMilliseconds)ms")) }
+        if let statisticsFile { words.append(word(.statistics, statisticsFile)) }
         words += [
             word(.debugExit, debugExit), word(.restart, restartsOnReset), word(.logLevel, logLevel.rawValue),
         ]
         return words
     }
 
-    /// Reads a description. All fields have to be there once, but `cpu-quota`, `cpu-affinity`, `balloon` and `timeout` may be
-    /// missing, and `ramdisk`, `disk` and `network` repeated or missing.
+    /// Reads a description. All fields have to be there once, but `cpu-quota`, `cpu-affinity`, `balloon`, `timeout` and
+    /// `statistics` may be missing, and `ramdisk`, `disk` and `network` repeated or missing.
     package init(arguments: [String]) throws(MachineDescriptionError) {
         var values: [Field: [String]] = [:]
         for word in arguments {
@@ -131,6 +133,7 @@ extension MachineDescription {
             let limit = Self.timeouts.upperBound.wholeMilliseconds
             return (1...limit).contains(count) ? .milliseconds(count) : nil
         }
+        statisticsFile = try optional(.statistics, "a path") { $0.isEmpty ? nil : $0 }
         debugExit = try flag(.debugExit)
         restartsOnReset = try flag(.restart)
         logLevel = try required(.logLevel, "a level of importance", Logger.Level.init(rawValue:))

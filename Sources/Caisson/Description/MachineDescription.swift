@@ -54,6 +54,8 @@ package struct MachineDescription: Equatable, Sendable {
     package var debugExit = false
     /// Whether a guest that resets its machine starts again; otherwise the machine ends.
     package var restartsOnReset = true
+    /// Where to record what the machine does.
+    package var statisticsFile: String?
     /// The least important messages to show.
     package var logLevel = Logger.Level.warning
 

@@ -28,7 +28,7 @@ final class CPUQuota: Sendable {
         let rate = UInt64(percent) * 10_000_000
         state = Mutex(
             State(
-                budget: TokenBucket(rate: rate, burst: rate / 10, now: MonotonicClock.now()),
+                budget: TokenBucket(rate: rate, burst: rate / 10, now: HostClock.now()),
                 used: [UInt64](repeating: 0, count: threads.count)))
         do {
             let timer = try LoopTimer(on: loop) { [weak self] in self?.look() }
@@ -48,7 +48,7 @@ final class CPUQuota: Sendable {
     private func look() {
         state.withLock { state in
             guard let timer = state.timer else { return }
-            let now = MonotonicClock.now()
+            let now = HostClock.now()
             for (index, thread) in threads.enumerated() {
                 // One that has ended tells nothing any more.
                 guard let time = thread.cpuTime, time > state.used[index] else { continue }

@@ -20,10 +20,12 @@ final class MachineCore: Sendable {
     private let made = Handoff<Result<Parts, VirtualMachineError>>()
 
     /// Begins to make the machine of a validated configuration.
-    init(_ configuration: VirtualMachineConfiguration, logger: Logger) {
-        threads = (0..<configuration.cpuCount).map { index in
+    /// - Parameter counters: of each processor.
+    init(_ configuration: VirtualMachineConfiguration, counters: [ProcessorCounters], logger: Logger) {
+        threads = counters.enumerated().map { index, counters in
             VCPUThread(
-                index: index, hostProcessor: configuration.cpuAffinity.isEmpty ? nil : configuration.cpuAffinity[index])
+                index: index, hostProcessor: configuration.cpuAffinity.isEmpty ? nil : configuration.cpuAffinity[index],
+                counters: counters)
         }
         for thread in threads {
             thread.prepare { [made] () throws(VirtualMachineError) in

@@ -58,7 +58,7 @@ final class MachineInstance: Sendable {
             slots.append(
                 try VirtioSlot(
                     item.make(), name: item.name, in: VirtioWindow(index: index), machine: machine, loop: item.loop,
-                    logger: logger))
+                    counters: item.counters, logger: logger))
         }
         return slots
     }
@@ -125,6 +125,14 @@ final class MachineInstance: Sendable {
     /// Lets the processors go on. The guest's clock goes on from where it stopped.
     func resume() {
         for thread in threads { thread.resume() }
+    }
+
+    /// The guest's.
+    var memory: GuestMemory { machine.memory }
+
+    /// Has the kernel's counters of the processors opened, soon.
+    func openKernelCounters() {
+        for thread in threads { thread.openKernelCounters() }
     }
 
     /// Asks the guest to shut down.

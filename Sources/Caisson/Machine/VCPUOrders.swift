@@ -12,6 +12,8 @@ struct VCPUOrders: OptionSet, Sendable {
     static let stop = VCPUOrders(rawValue: 1 << 2)
     /// Do not run the guest until the order is taken back.
     static let hold = VCPUOrders(rawValue: 1 << 3)
+    /// Open the kernel's counters.
+    static let openCounters = VCPUOrders(rawValue: 1 << 4)
 
     /// Orders that stay after they were taken.
     static let lasting: VCPUOrders = [.stop, .hold]

@@ -14,22 +14,28 @@ struct VCPURun: Sendable {
     /// - Parameter interrupted: carries out what was ordered; false ends the loop.
     /// - Throws: `hostFailure`, `guestNotExecutable`.
     func loop(
-        _ vcpu: inout VCPU, _ repair: inout HostRepair,
+        _ vcpu: inout VCPU, _ repair: inout HostRepair, _ counters: ProcessorCounters,
         interrupted: (borrowing VCPU) throws(KVMError) -> Bool
     ) throws(VirtualMachineError) -> MachineEnd? {
         while true {
             let exit: VCPUExit
             do { exit = try vcpu.run() } catch { throw VirtualMachineError(error) }
-            if handler.perform(exit, on: vcpu) { continue }
+            if handler.perform(exit, on: vcpu) {
+                counters.countAccess(exit)
+                continue
+            }
             if exit == .interrupted {
+                counters.countInterruption()
                 vcpu.acknowledgeKick()
                 let goesOn = try onHost { () throws(KVMError) in
                     if repair.quirks.needRepair { try repair.refresh(on: vcpu) }
                     return try interrupted(vcpu)
                 }
                 if !goesOn { return nil }
-            } else if let end = try act(on: exit, of: &vcpu, &repair) {
-                return end
+            } else {
+                if let end = try act(on: exit, of: &vcpu, &repair) { return end }
+                // Of what lets the guest go on, there is nothing else.
+                counters.countRepair()
             }
         }
     }

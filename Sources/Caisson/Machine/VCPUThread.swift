@@ -21,6 +21,7 @@ final class VCPUThread: Sendable {
     let index: Int
     /// The host's processor that it stays on, if any.
     private let hostProcessor: Int?
+    private let counters: ProcessorCounters
     private let queue: DispatchQueue
     private let orders = VCPUOrderBox()
     private let kick = Mutex<VCPUKick?>(nil)
@@ -30,14 +31,16 @@ final class VCPUThread: Sendable {
     private let holdChanged = DispatchSemaphore(value: 0)
     private let hasEnded = DispatchSemaphore(value: 0)
     private let isHalted = Atomic<Bool>(false)
+    private let hasKernelCounters = Atomic<Bool>(false)
 
     /// What the host turned out to leave undone, as the first vCPU found; the vCPU is made then.
     let probed = Handoff<Result<HostQuirks, VirtualMachineError>>()
     private let start = Handoff<Start>()
 
-    init(index: Int, hostProcessor: Int?) {
+    init(index: Int, hostProcessor: Int?, counters: ProcessorCounters) {
         self.index = index
         self.hostProcessor = hostProcessor
+        self.counters = counters
         queue = DispatchQueue(label: "caisson.vcpu.\(index)")
     }
 
@@ -94,6 +97,12 @@ final class VCPUThread: Sendable {
     /// CPU time used, in nanoseconds; nil before the vCPU was made and after its end.
     var cpuTime: UInt64? { kick.withLock { $0 }?.cpuTime }
 
+    /// Has the kernel's counters opened, once: that is for the vCPU's own thread.
+    func openKernelCounters() {
+        guard !hasKernelCounters.exchange(true, ordering: .relaxed) else { return }
+        order(.openCounters)
+    }
+
     // MARK: On its own thread
 
     private func work(_ parts: () throws(VirtualMachineError) -> MachineCore.Parts) {
@@ -113,11 +122,15 @@ final class VCPUThread: Sendable {
             defer { pin?.release() }
             var vcpu = try onHost { () throws(KVMError) in try parts.machine.kvm.makeVCPU(index: index) }
             kick.withLock { $0 = vcpu.kick }
+            counters.begin(vcpu.kick)
+            defer { counters.end() }
             try onHost { () throws(KVMError) in try parts.identity.install(on: vcpu, index: index) }
             guard var repair = try begin(&vcpu, parts.machine, &run), let run else { return }
             // A kick during the preparations is forgotten with them: what it was for is not.
             guard try onHost({ () throws(KVMError) in try carryOut(vcpu) }) else { return }
-            if let end = try run.loop(&vcpu, &repair, interrupted: { cpu throws(KVMError) in try carryOut(cpu) }) {
+            if let end = try run.loop(
+                &vcpu, &repair, counters, interrupted: { cpu throws(KVMError) in try carryOut(cpu) })
+            {
                 run.ending.end(end)
             }
             run.logger.debug("vCPU \(index) ended", metadata: ["repairs": "\(repair.statistics)"])
@@ -165,6 +178,7 @@ final class VCPUThread: Sendable {
             if orders.contains(.inspect) {
                 isHalted.store(try Self.waitsInVain(vcpu), ordering: .releasing)
             }
+            if orders.contains(.openCounters) { counters.setKernelCounters(vcpu.kernelCounters) }
             if orders.contains(.pause) {
                 isParked.signal()
                 mayGoOn.wait()

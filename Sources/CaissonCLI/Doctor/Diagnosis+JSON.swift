@@ -1,4 +1,5 @@
 import Caisson
+import CaissonOptions
 
 extension Diagnosis {
     /// For programs. `schema` grows when a key goes or changes its meaning, not when one is added.

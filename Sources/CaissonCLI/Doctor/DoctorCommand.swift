@@ -1,5 +1,6 @@
 import ArgumentParser
 import Caisson
+import CaissonOptions
 
 /// `caisson doctor`: whether machines can run here, and what would help.
 struct DoctorCommand: ParsableCommand {

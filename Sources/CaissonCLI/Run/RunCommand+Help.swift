@@ -11,6 +11,7 @@ extension RunCommand {
           Ctrl-A -                take memory from the guest, an eighth at a time
           Ctrl-A +                give it back
           Ctrl-A m                show the guest's memory
+          Ctrl-A i                show what the machine does in the next second
           Ctrl-A h                show these keys
           Ctrl-A Ctrl-A           send Ctrl-A to the guest
 

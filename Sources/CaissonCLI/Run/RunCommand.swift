@@ -43,6 +43,7 @@ struct RunCommand: ParsableCommand {
         options.noReboot = machine.noReboot
         options.debugExit = machine.debugExit
         options.console = messages.console
+        options.statsJSON = messages.statsJSON
         options.verbose = messages.verbose
         options.logLevel = messages.logLevel
         return options
@@ -170,6 +171,14 @@ struct MessageOptions: ParsableArguments {
             valueName: "where"),
         completion: .list(["terminal", "file:", "pty", "pty:", "unix:", "none"]))
     var console = "terminal"
+
+    @Option(
+        name: .customLong("stats-json"),
+        help: ArgumentHelp(
+            "Record what the machine does in this file: a line of JSON a second, and one at the end.", valueName: "file"
+        ),
+        completion: .file())
+    var statsJSON: String?
 
     @Flag(name: .shortAndLong, help: "Tell more on standard error; twice, still more.")
     var verbose: Int

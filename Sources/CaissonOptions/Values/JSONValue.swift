@@ -1,5 +1,5 @@
 /// JSON (RFC 8259) to write. Objects keep their keys in order.
-enum JSONValue: Equatable {
+package enum JSONValue: Equatable {
     case null
     case bool(Bool)
     case integer(UInt64)
@@ -7,33 +7,43 @@ enum JSONValue: Equatable {
     case array([JSONValue])
     case object([(key: String, value: JSONValue)])
 
-    init(_ value: Int) { self = .integer(UInt64(max(0, value))) }
-    init(_ text: String?) { self = text.map { .string($0) } ?? .null }
+    package init(_ value: Int) { self = .integer(UInt64(max(0, value))) }
+    package init(_ text: String?) { self = text.map { .string($0) } ?? .null }
 
-    static func == (left: JSONValue, right: JSONValue) -> Bool { left.text == right.text }
+    package static func == (left: JSONValue, right: JSONValue) -> Bool { left.text == right.text }
 
     /// Indented by two blanks a level, without a newline in the end.
-    var text: String {
+    package var text: String {
         var text = ""
         write(to: &text, indentation: "")
         return text
     }
 
-    private func write(to text: inout String, indentation: String) {
+    /// On one line, without a newline in the end.
+    package var line: String {
+        var text = ""
+        write(to: &text, indentation: nil)
+        return text
+    }
+
+    /// - Parameter indentation: of the line that this begins on; nil for a single line.
+    private func write(to text: inout String, indentation: String?) {
         func list<Element>(
-            _ elements: [Element], _ brackets: (String, String), _ write: (Element, inout String, String) -> Void
+            _ elements: [Element], _ brackets: (String, String), _ write: (Element, inout String, String?) -> Void
         ) {
             guard !elements.isEmpty else {
                 text += brackets.0 + brackets.1
                 return
             }
-            let inner = indentation + "  "
+            let inner = indentation.map { $0 + "  " }
             text += brackets.0
             for (index, element) in elements.enumerated() {
-                text += index == 0 ? "\n\(inner)" : ",\n\(inner)"
+                if index > 0 { text += inner == nil ? ", " : "," }
+                if let inner { text += "\n\(inner)" }
                 write(element, &text, inner)
             }
-            text += "\n\(indentation)\(brackets.1)"
+            if let indentation { text += "\n\(indentation)" }
+            text += brackets.1
         }
         switch self {
         case .null: text += "null"

@@ -17,6 +17,8 @@ package final class Console: Sendable {
         case togglePause
         /// Ctrl-A -, Ctrl-A +, Ctrl-A m.
         case lessMemory, moreMemory, showMemory
+        /// Ctrl-A i.
+        case showStatistics
         /// Standard input ended. The machine goes on.
         case inputEnded
         /// Output cannot be written and is thrown away from now on.
@@ -119,6 +121,7 @@ package final class Console: Sendable {
         case .lessMemory: reporter.report(.lessMemory)
         case .moreMemory: reporter.report(.moreMemory)
         case .showMemory: reporter.report(.showMemory)
+        case .showStatistics: reporter.report(.showStatistics)
         case .help: show(EscapeKey.help)
         }
     }

@@ -4,7 +4,7 @@
 /// A key that stands for no command is swallowed together with its Ctrl-A, so that a slip never reaches the guest.
 package struct EscapeKey: Sendable {
     package enum Command: CaseIterable, Sendable, Equatable {
-        case quit, powerButton, togglePause, lessMemory, moreMemory, showMemory, help
+        case quit, powerButton, togglePause, lessMemory, moreMemory, showMemory, showStatistics, help
     }
 
     private static let controlA: UInt8 = 0x01
@@ -52,6 +52,7 @@ extension EscapeKey.Command {
         case .lessMemory: "-"
         case .moreMemory: "+"
         case .showMemory: "m"
+        case .showStatistics: "i"
         case .help: "h"
         }
     }
@@ -64,6 +65,7 @@ extension EscapeKey.Command {
         case .lessMemory: "take memory from the guest, an eighth at a time"
         case .moreMemory: "give it back"
         case .showMemory: "show the guest's memory"
+        case .showStatistics: "show what the machine does in the next second"
         case .help: "show these keys"
         }
     }
@@ -77,6 +79,7 @@ extension EscapeKey.Command {
         // The same key, without shift.
         case UInt8(ascii: "+"), UInt8(ascii: "="): self = .moreMemory
         case UInt8(ascii: "m"): self = .showMemory
+        case UInt8(ascii: "i"): self = .showStatistics
         case UInt8(ascii: "h"), UInt8(ascii: "?"): self = .help
         default: return nil
         }

@@ -52,6 +52,16 @@ struct TerminalKeyTests {
         #expect(run.process.ending(within: .zero) == nil)
     }
 
+    @Test func whatTheMachineDoesIsShownOnce() throws {
+        let (terminal, _, run) = try start(GuestCode.spin)
+        terminal.master.send(Self.key + "i")
+        let text = terminal.master.receive(until: "beside it\r\n")
+        #expect(text.hasPrefix("\r\n[t, in a second:]\r\n  vCPU "))
+        #expect(text.contains("\r\n  entropy device "))
+        #expect(text.hasSuffix(" beside it\r\n"))
+        #expect(run.process.ending(within: .zero) == nil)
+    }
+
     @Test func pausingAndGoingOn() throws {
         let (terminal, before, run) = try start(GuestCode.echo)
         for _ in 0..<2 {

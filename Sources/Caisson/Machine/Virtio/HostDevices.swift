@@ -10,6 +10,7 @@ final class HostDevices: Sendable {
         let name: String
         /// Serves it.
         let loop: EventLoop
+        let counters = DeviceCounters()
         let make: @Sendable () -> any VirtioDevice
         /// Lets go of what the host would keep.
         var close: @Sendable () -> Void = {}

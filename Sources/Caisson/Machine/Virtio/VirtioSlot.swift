@@ -19,10 +19,11 @@ final class VirtioSlot: Sendable {
     /// - Parameters:
     ///   - name: what messages call the device.
     ///   - loop: serves the device.
+    ///   - counters: of the device, and of those before it in this slot.
     /// - Throws: `hostFailure`.
     init(
         _ device: any VirtioDevice, name: String, in window: VirtioWindow, machine: MachineHandle, loop: EventLoop,
-        logger: Logger
+        counters: DeviceCounters, logger: Logger
     ) throws(VirtualMachineError) {
         do {
             interrupt = try InterruptEvent()
@@ -31,6 +32,7 @@ final class VirtioSlot: Sendable {
         let wasReported = SharedFlag()
         let transport = VirtioMMIOTransport(
             device: device, memory: machine.memory, interrupt: interrupt, doorbell: events,
+            counters: counters.queues(device.maximumQueueSizes.count),
             report: {
                 Self.report($0, of: name, isFirst: !wasReported.isSet.exchange(true, ordering: .relaxed), logger)
             })

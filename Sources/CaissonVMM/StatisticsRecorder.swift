@@ -1,0 +1,63 @@
+import Caisson
+import CaissonOptions
+import Dispatch
+import Synchronization
+import SystemPackage
+
+/// Writes what a machine does to a file, for as long as it is kept: a line of JSON a second, and one at the end.
+struct StatisticsRecorder: ~Copyable {
+    private let timer: any DispatchSourceTimer
+    private let queue = DispatchQueue(label: "caisson.statistics")
+    private let file: StatisticsFile
+
+    /// The machine has started.
+    init(of machine: VirtualMachine, in file: StatisticsFile) {
+        self.file = file
+        timer = DispatchSource.makeTimerSource(queue: queue)
+        timer.schedule(deadline: .now() + 1, repeating: 1)
+        timer.setEventHandler { file.write(machine.statistics) }
+        timer.activate()
+    }
+
+    /// The machine has ended: writes the last line.
+    consuming func finish(_ statistics: VirtualMachineStatistics?) {
+        timer.cancel()
+        let file = file
+        queue.sync {
+            file.write(statistics)
+            file.close()
+        }
+    }
+}
+
+/// A file of lines. One that fails ends there.
+final class StatisticsFile: Sendable {
+    private let path: String
+    private let descriptor: Mutex<FileDescriptor?>
+
+    /// Makes the file, or empties it.
+    /// - Throws: `hostFailure`.
+    init(path: String) throws(VirtualMachineError) {
+        self.path = path
+        do {
+            descriptor = Mutex(
+                try FileDescriptor.open(
+                    FilePath(path), .writeOnly, options: [.create, .truncate, .closeOnExec],
+                    permissions: [.ownerReadWrite, .groupReadWrite, .otherReadWrite]))
+        } catch {
+            throw VirtualMachineError(.hostFailure, "cannot write the statistics to \(path): \(error)")
+        }
+    }
+
+    func write(_ statistics: VirtualMachineStatistics?) {
+        guard let statistics, let file = descriptor.withLock({ $0 }) else { return }
+        do {
+            try file.writeAll("\(statistics.json.line)\n".utf8)
+        } catch {
+            Messages.say("the statistics end here: cannot write to \(path): \(error)")
+            close()
+        }
+    }
+
+    func close() { try? descriptor.withLock { exchange(&$0, with: nil) }?.close() }
+}
