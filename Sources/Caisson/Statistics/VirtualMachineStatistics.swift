@@ -44,7 +44,7 @@ public struct VirtualMachineStatistics: Equatable, Sendable {
         public var notifications: UInt64 = 0
         /// Requests completed.
         public var requests: UInt64 = 0
-        /// Bytes that went through the requests' buffers, their headers included.
+        /// Bytes that went through the requests' buffers. Headers that the device takes off first do not count.
         public var bytes: UInt64 = 0
         /// Times the driver was interrupted.
         public var interrupts: UInt64 = 0
