@@ -21,8 +21,7 @@ struct ProcessorTests {
         return kernel
     }
 
-    @Test(.disabled("fails: this kernel's SYSCALL ends as general protection, though Linux's is completed"))
-    func theProcessorKeepsToItsManual() async throws {
+    @Test func theProcessorKeepsToItsManual() async throws {
         let folder = Folder()
         let guest = try TestMachine(LinuxBootLoader(kernel: FilePath(kernel("processor", in: folder))), in: folder)
         #expect(try await guest.run() == .guestPoweredOff)

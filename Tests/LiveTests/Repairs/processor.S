@@ -1,6 +1,7 @@
 # A guest's kernel that tries what a kernel and its programs rely on, and says of each on the serial port whether it is as
 # the processor's manual says: SYSCALL, `int n`, exceptions, page faults, and instructions that an emulator may lack.
         .set DATA, 0x40000000           # a page that is mapped by and by
+        .set KERNEL, 0x80000000
         .code64
         .text
         .globl _start
@@ -18,6 +19,10 @@ _start: cli
         lea pd1(%rip), %rax
         or $7, %rax
         mov %rax, 8(%rdi)
+        # KERNEL on: the first GiB again, as a kernel has it: closed to user mode.
+        lea pd0(%rip), %rax
+        or $3, %rax
+        mov %rax, 16(%rdi)
         lea pd0(%rip), %rdi
         mov $0x87, %eax
         mov $512, %ecx
@@ -143,9 +148,8 @@ _start: cli
         # ---- SYSCALL ------------------------------------------------------------------
         .macro SYSCALLS name, entry
         mov $0xc0000082, %ecx
-        lea \entry(%rip), %rax
-        mov %rax, %rdx
-        shr $32, %rdx
+        mov $KERNEL + \entry, %eax
+        xor %edx, %edx
         wrmsr
         movq $0, calls(%rip)
         USER user_call
