@@ -16,26 +16,25 @@ static int map(size_t size, int flags, int fd, void **address)
     return 0;
 }
 
-int caisson_map_anonymous(size_t size, void **address)
-{
-    return map(size, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, address);
-}
-
 int caisson_map_shared(int fd, size_t size, void **address) { return map(size, MAP_SHARED, fd, address); }
 
-int caisson_map_aligned(size_t size, size_t alignment, void **address)
+int caisson_map_guarded(size_t size, size_t alignment, void **address)
 {
-    void *start;
-    int result = caisson_map_anonymous(size + alignment, &start);
-    if (result != 0)
-        return result;
+    // What the alignment wants beside is the guard, once the rest of it is cut off.
+    void *start = mmap(NULL, size + alignment, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (start == MAP_FAILED)
+        return -errno;
     uintptr_t aligned = ((uintptr_t)start + alignment - 1) & ~(alignment - 1);
     size_t before = aligned - (uintptr_t)start;
-    // Neither can fail: they cut off ends.
     if (before > 0)
         munmap(start, before);
-    if (before < alignment)
-        munmap((void *)(aligned + size), alignment - before);
+    if (alignment - before > CAISSON_GUARD_SIZE)
+        munmap((void *)(aligned + size + CAISSON_GUARD_SIZE), alignment - before - CAISSON_GUARD_SIZE);
+    if (mprotect((void *)aligned, size, PROT_READ | PROT_WRITE) != 0) {
+        int error = errno;
+        munmap((void *)aligned, size + CAISSON_GUARD_SIZE);
+        return -error;
+    }
     *address = (void *)aligned;
     return 0;
 }

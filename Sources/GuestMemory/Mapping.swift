@@ -10,6 +10,8 @@ import Glibc
     let pageSize: UInt64
     /// How memory goes back to the host.
     let returnAdvice: Int32
+    /// Bytes behind the mapping that nobody can access.
+    private let guardSize: Int
     /// The file of a shared backing, open as long as the mapping; -1 without one.
     private let file: Int32
 
@@ -23,6 +25,7 @@ import Glibc
         self.size = length
         self.file = file
         pageSize = backing.pageSize
+        guardSize = backing.guardSize
         // Unmapping alone does not free a file's pages.
         returnAdvice = backing == .shared ? MADV_REMOVE : MADV_DONTNEED
     }
@@ -39,9 +42,8 @@ import Glibc
         var result: Int32
         // SAFETY: a fresh mapping at an address of the kernel's choice; it aliases nothing.
         switch backing {
-        case .anonymous, .mergeable: result = unsafe caisson_map_anonymous(length, &address)
-        case .transparentHugePages:
-            result = unsafe caisson_map_aligned(length, Int(backing.alignment), &address)
+        case .anonymous, .mergeable, .transparentHugePages:
+            result = unsafe caisson_map_guarded(length, Int(backing.alignment), &address)
         case .hugePages:
             result = unsafe caisson_map_huge(length, &address)
             if result != 0 { throw .noHugePages(count: UInt64(length) / backing.pageSize, errno: -result) }
@@ -64,7 +66,7 @@ import Glibc
         // SAFETY: as above; without it the mapping, which has no file, ends here.
         if let advice, unsafe madvise(address, length, advice) != 0 {
             let error = errno
-            _ = unsafe munmap(address, length)
+            _ = unsafe munmap(address, length + backing.guardSize)
             throw .cannotBack(backing, errno: error)
         }
         return unsafe (address, file)
@@ -82,13 +84,14 @@ import Glibc
         unsafe base = address
         self.size = size
         pageSize = GuestMemory.pageSize
+        guardSize = 0
         returnAdvice = MADV_REMOVE
         file = -1
     }
 
     deinit {
         // SAFETY: `base` and `size` are what mmap returned, and nobody outlives the owner.
-        _ = unsafe munmap(base, size)
+        _ = unsafe munmap(base, size + guardSize)
         if file >= 0 { close(file) }
     }
 }

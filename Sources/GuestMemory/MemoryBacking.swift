@@ -1,3 +1,5 @@
+import CLinux
+
 /// What the host takes a guest's memory from.
 package enum MemoryBacking: CaseIterable, Sendable {
     /// Private memory, given page by page as it is touched.
@@ -15,6 +17,14 @@ package enum MemoryBacking: CaseIterable, Sendable {
 
     /// Bytes that a guest's memory has to be a multiple of.
     package var pageSize: UInt64 { self == .hugePages ? Self.hugePageSize : GuestMemory.pageSize }
+
+    /// Bytes behind a mapping that nobody can access. Files and huge pages are apart from others by themselves.
+    var guardSize: Int {
+        switch self {
+        case .anonymous, .mergeable, .transparentHugePages: Int(CAISSON_GUARD_SIZE)
+        case .shared, .hugePages: 0
+        }
+    }
 
     /// What the mapping's address has to be a multiple of to make use of huge pages.
     var alignment: UInt64 { self == .transparentHugePages ? Self.hugePageSize : GuestMemory.pageSize }

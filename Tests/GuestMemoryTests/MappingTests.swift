@@ -44,6 +44,20 @@ import Testing
         }
     }
 
+    /// The kernel makes one of two that touch, and then nobody can tell what either holds.
+    @Test(arguments: [MemoryBacking.anonymous, .transparentHugePages]) func mappingsStayApart(
+        backing: MemoryBacking
+    ) throws {
+        let mappings = try (0..<4).map { _ in try GuestMemory(size: 4 * mebibyte, backing: backing) }
+        let maps = try contents(of: "/proc/self/maps").split(separator: "\n")
+        for memory in mappings {
+            let base = UInt(bitPattern: try memory.hostPointer(0, 0))
+            let range = [base, base + UInt(4 * mebibyte)].map { String($0, radix: 16) }
+            #expect(maps.contains { $0.hasPrefix("\(range[0])-\(range[1]) rw-p") })
+            #expect(maps.contains { $0.hasPrefix("\(range[1])-") && $0.contains(" ---p") })
+        }
+    }
+
     @Test func aSharedMappingIsTheFile() throws {
         let file = try #require(tmpfile())
         defer { fclose(file) }

@@ -10,8 +10,7 @@ import Testing
 struct StatisticsTests {
     private static let code = GuestCode.print("A", count: 1000) + GuestCode.print("B")
 
-    @Test(.disabled("fails: what the host holds of memory and its ticks differ from what it expects"))
-    func countsAreRight() async throws {
+    @Test func countsAreRight() async throws {
         let guest = try TestMachine(kernel: TestKernel.multiboot(Self.code + GuestCode.spin)) {
             $0.storageDevices = [.init(attachment: ScratchStorageDeviceAttachment(size: 1 << 20))]
             $0.cpuCount = 2

@@ -27,10 +27,11 @@ static inline void caisson_copy(void *to, const void *from, size_t count) { memc
 static inline void caisson_fill(void *to, uint8_t byte, size_t count) { memset(to, byte, count); }
 
 // Each stores the mapping's address and returns 0, or returns the negative errno.
-int caisson_map_anonymous(size_t size, void **address);
 int caisson_map_shared(int fd, size_t size, void **address);
-// Like caisson_map_anonymous, at a multiple of `alignment`, a power of two.
-int caisson_map_aligned(size_t size, size_t alignment, void **address);
+// Private memory at a multiple of `alignment`, a power of two of at least a page, with CAISSON_GUARD_SIZE bytes behind it that
+// nobody can access: what runs over faults, and the kernel never makes one mapping of two that lie side by side.
+#define CAISSON_GUARD_SIZE 4096
+int caisson_map_guarded(size_t size, size_t alignment, void **address);
 // Private memory in huge pages of 2 MiB, all of them set aside now; -ENOMEM where there are not as many.
 int caisson_map_huge(size_t size, void **address);
 // A file of zeroes in memory, without a name but what /proc shows, closed by exec. Returns its descriptor or the negative errno.

@@ -8,10 +8,13 @@ enum Host {
         return list.split { "-,".contains($0) }.last.flatMap { Int($0) }
     }
 
-    /// How many of this process's threads may run on that one only.
-    static func threads(on processor: Int) -> Int {
+    /// The names of this process's threads that may run on that one only, without those that KVM makes: they stay where
+    /// the first virtual processor ran first.
+    static func threads(on processor: Int) -> [String] {
         let tasks = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/task")) ?? []
-        return tasks.count { processors(of: "self/task/\($0)") == "\(processor)" }
+        return tasks.filter { processors(of: "self/task/\($0)") == "\(processor)" }.map {
+            (try? String(contentsOfFile: "/proc/self/task/\($0)/comm", encoding: .utf8)) ?? ""
+        }.filter { !$0.hasPrefix("kvm-") }
     }
 
     private static func processors(of task: String) -> String? {
