@@ -48,7 +48,7 @@ import Testing
     }
 
     /// A backend whose room comes and goes on another thread.
-    private final class SlowBackend: SerialBackend {
+    private final class SlowBackend: ConsoleBackend {
         private struct State {
             var bytes: [UInt8] = []
             var room = 0

@@ -2,7 +2,7 @@ import Devices
 import Synchronization
 
 /// A serial port's backend that takes as many bytes as it is told to, and keeps them.
-final class RecordingBackend: SerialBackend {
+final class RecordingBackend: ConsoleBackend {
     private struct State {
         var bytes: [UInt8] = []
         var room = Int.max

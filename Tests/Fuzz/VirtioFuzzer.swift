@@ -53,17 +53,25 @@ private final class Bench {
     let transport: VirtioMMIOTransport
     let doorbell = Doorbell()
     private let balloon: VirtioBalloon?
+    private let console: VirtioConsole?
 
     init(kind: UInt8) {
         try? Self.memory.fill(GuestAddress(Self.area), count: 0x1_0000, with: 0)
         let device: any VirtioDevice =
-            switch kind % 4 {
+            switch kind % 6 {
             case 0: VirtioBlock(storage: Storage(), serial: "fuzz")
             case 1: VirtioEntropy(source: Source())
             case 2: VirtioBalloon(target: 5)
-            default: VirtioNet(interface: Network())
+            case 3: VirtioNet(interface: Network())
+            case 4: VirtioConsole(ports: [VirtioConsolePort(isConsole: true, backend: SlowStream())])
+            default:
+                VirtioConsole(
+                    ports: ["a", nil, "c"].map {
+                        VirtioConsolePort(name: $0, isConsole: $0 == nil, backend: SlowStream())
+                    })
             }
         balloon = device as? VirtioBalloon
+        console = device as? VirtioConsole
         transport = VirtioMMIOTransport(
             device: device, memory: Self.memory, interrupt: Line(), doorbell: doorbell, report: { _ = "\($0)" })
     }
@@ -119,6 +127,12 @@ private final class Bench {
         set(0x50, UInt64(queue))
         balloon?.target = UInt32(queue)
         balloon?.requestStatistics { _ in }
+        let input = [UInt8](repeating: queue, count: Int(queue))
+        for port in console?.ports ?? [] {
+            precondition(port.receive(input.span) <= input.count)
+            port.transmitReady()
+        }
+        console?.resize(columns: UInt16(queue), rows: 1)
         serve()
     }
 
@@ -263,4 +277,16 @@ private final class Network: NetworkInterface {
 
         func wait(forFrames: Bool, forRoom: Bool) {}
     }
+}
+
+/// A console's other end, which every fifth time has room for half.
+private final class SlowStream: ConsoleBackend, @unchecked Sendable {
+    var attempts = 0
+
+    func transmit(_ bytes: Span<UInt8>) -> Int {
+        attempts += 1
+        return attempts % 5 == 0 ? bytes.count / 2 : bytes.count
+    }
+
+    func receiveReady() {}
 }

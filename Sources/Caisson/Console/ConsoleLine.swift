@@ -3,7 +3,7 @@ import HostIO
 import Synchronization
 
 /// The line between a console, which lasts as long as its machine, and a serial port, which is a new one after each reset.
-final class ConsoleLine: SerialBackend, Sendable {
+final class ConsoleLine: ConsoleBackend, Sendable {
     private let console: Console
     private let port = Mutex<Serial16550A?>(nil)
 

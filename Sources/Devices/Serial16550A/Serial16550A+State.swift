@@ -35,7 +35,7 @@ extension Serial16550A {
     /// A port in a saved state. It raises its interrupt if one is due; `transmitReady()` sends what was unsent.
     /// - Throws: `invalid` for a state that no port can be in.
     package convenience init(
-        state: State, interrupt: any InterruptLine, backend: any SerialBackend
+        state: State, interrupt: any InterruptLine, backend: any ConsoleBackend
     ) throws(DeviceStateError) {
         var registers = SerialRegisters()
         try registers.restore(state)

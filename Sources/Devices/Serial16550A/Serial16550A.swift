@@ -10,7 +10,7 @@ import Synchronization
 /// keeps the bytes in it, and switching the FIFOs those in both; the interrupt pin is not gated by OUT2; a character
 /// time-out comes at once; the interrupt line shows the level after each access, so a cause that ends and comes back
 /// within one makes no edge.
-package final class Serial16550A: BytePortDevice {
+package final class Serial16550A: BytePortDevice, ConsolePort {
     /// Registers, at consecutive ports.
     package static let portCount: UInt16 = 8
 
@@ -41,14 +41,14 @@ package final class Serial16550A: BytePortDevice {
 
     private let core: Mutex<Core>
     private let interrupt: any InterruptLine
-    private let backend: any SerialBackend
+    private let backend: any ConsoleBackend
 
     /// A port as after power-on.
-    package convenience init(interrupt: any InterruptLine, backend: any SerialBackend) {
+    package convenience init(interrupt: any InterruptLine, backend: any ConsoleBackend) {
         self.init(registers: SerialRegisters(), interrupt: interrupt, backend: backend)
     }
 
-    init(registers: SerialRegisters, interrupt: any InterruptLine, backend: any SerialBackend) {
+    init(registers: SerialRegisters, interrupt: any InterruptLine, backend: any ConsoleBackend) {
         self.interrupt = interrupt
         self.backend = backend
         core = Mutex(Core(registers: registers))
