@@ -7,21 +7,19 @@ import Synchronization
 extension VirtualMachine {
     func openConsole(_ loop: EventLoop) throws(VirtualMachineError) -> ConsoleLine? {
         guard let port = configuration.serialPorts.first else { return nil }
-        guard let source = port.source else {
+        guard let source = port.attachment.source else {
             preconditionFailure("a validated configuration has Caisson's attachments")
         }
         do {
-            let console = try Console(
-                source.specification, loop: loop, standardInput: source.input, standardOutput: source.output)
-            let line = ConsoleLine(console)
-            try line.start { [weak self] event in self?.consoleReported(event) }
+            let line = try ConsoleLine(source, loop: loop)
+            try line.start { [weak self] line, event in self?.consoleReported(event, on: line) }
             return line
         } catch {
             throw VirtualMachineError(.consoleFailure, "\(error)")
         }
     }
 
-    private func consoleReported(_ event: Console.Event) {
+    func consoleReported(_ event: Console.Event, on line: ConsoleLine) {
         switch event {
         case .quit:
             control.async { [self] in
@@ -37,10 +35,10 @@ extension VirtualMachine {
                 do {
                     if canResume {
                         try await resume()
-                        show("resumed")
+                        show("resumed", on: line)
                     } else {
                         try await pause()
-                        show("paused; Ctrl-A c goes on")
+                        show("paused; Ctrl-A c goes on", on: line)
                     }
                 } catch {
                     logger.debug("\(error)")
@@ -49,12 +47,12 @@ extension VirtualMachine {
         case .powerButton:
             do throws(VirtualMachineError) {
                 try requestStop()
-                show("the guest is asked to shut down")
-            } catch { show(error.message) }
-        case .lessMemory: changeMemory { $0 - min($0, $1) }
-        case .moreMemory: changeMemory { min($0 + $1, self.configuration.memorySize) }
-        case .showMemory: showMemory()
-        case .showStatistics: showStatistics()
+                show("the guest is asked to shut down", on: line)
+            } catch { show(error.message, on: line) }
+        case .lessMemory: changeMemory(on: line) { $0 - min($0, $1) }
+        case .moreMemory: changeMemory(on: line) { min($0 + $1, self.configuration.memorySize) }
+        case .showMemory: showMemory(on: line)
+        case .showStatistics: showStatistics(on: line)
         case .inputEnded:
             logger.debug("the console's input ended")
         case .outputFailed(let error):
@@ -63,15 +61,15 @@ extension VirtualMachine {
     }
 
     /// Steps are eighths of the machine's memory, and the last one stays with the guest.
-    private func changeMemory(_ change: (UInt64, UInt64) -> UInt64) {
-        guard let balloon = memoryBalloon() else { return }
+    private func changeMemory(on line: ConsoleLine, _ change: (UInt64, UInt64) -> UInt64) {
+        guard let balloon = memoryBalloon(line) else { return }
         let step = configuration.memorySize / 8
         balloon.targetVirtualMachineMemorySize = max(step, change(balloon.targetVirtualMachineMemorySize, step))
-        show("the guest is to have \(mebibytes(balloon.targetVirtualMachineMemorySize)) of memory")
+        show("the guest is to have \(mebibytes(balloon.targetVirtualMachineMemorySize)) of memory", on: line)
     }
 
-    private func showMemory() {
-        guard let balloon = memoryBalloon() else { return }
+    private func showMemory(on line: ConsoleLine) {
+        guard let balloon = memoryBalloon(line) else { return }
         Task { [self] in
             var text = "the guest has \(mebibytes(balloon.virtualMachineMemorySize)) of memory"
             if balloon.targetVirtualMachineMemorySize != balloon.virtualMachineMemorySize {
@@ -82,19 +80,21 @@ extension VirtualMachine {
             {
                 text += "; \(mebibytes(free)) are free, \(mebibytes(available)) available"
             }
-            show(text)
+            show(text, on: line)
         }
     }
 
-    private func memoryBalloon() -> VirtioTraditionalMemoryBalloonDevice? {
-        if memoryBalloonDevices.isEmpty { show("the machine has no memory balloon; it gets one by --balloon") }
+    private func memoryBalloon(_ line: ConsoleLine) -> VirtioTraditionalMemoryBalloonDevice? {
+        if memoryBalloonDevices.isEmpty {
+            show("the machine has no memory balloon; it gets one by --balloon", on: line)
+        }
         return memoryBalloonDevices.first
     }
 
     private func mebibytes(_ count: UInt64) -> String { "\(count >> 20)M" }
 
     /// Shows what is done in the next second.
-    private func showStatistics() {
+    private func showStatistics(on line: ConsoleLine) {
         // Has the kernel's counters opened.
         _ = statistics
         Task { [self] in
@@ -103,11 +103,11 @@ extension VirtualMachine {
             try? await Task.sleep(for: .seconds(1))
             guard let after = statistics else { return }
             let table = StatisticsTable(after.since(before), name: configuration.name)
-            parts.withLock { $0?.console }?.show("\n\(table.text)\n")
+            line.show("\n\(table.text)\n")
         }
     }
 
-    private func show(_ text: String) {
-        parts.withLock { $0?.console }?.show("\n[\(configuration.name): \(text)]\n")
+    private func show(_ text: String, on line: ConsoleLine) {
+        line.show("\n[\(configuration.name): \(text)]\n")
     }
 }

@@ -108,6 +108,17 @@ public final class VirtualMachine: Sendable {
     /// Where a client finds the console of a running machine: a pseudo-terminal's device or a socket.
     public var consolePath: String? { parts.withLock { $0?.console?.path } }
 
+    /// Where clients find the ports of the running machine's console devices, one after the other: a pseudo-terminal's device
+    /// or a socket, nil for a port that has neither.
+    public var consoleDevicePaths: [String?] {
+        parts.withLock { $0?.devices }?.consoles.flatMap { $0.lines.map(\.path) } ?? []
+    }
+
+    /// Tells the guest the size of the terminals of its console devices' lines anew, after it changed.
+    public func consoleSizeChanged() {
+        for consoles in parts.withLock({ $0?.devices })?.consoles ?? [] { consoles.tellSize() }
+    }
+
     // MARK: Life cycle
 
     /// Builds the machine and starts its guest.
@@ -264,7 +275,9 @@ public final class VirtualMachine: Sendable {
         do { loop = try EventLoop(name: "caisson-io") } catch { throw VirtualMachineError(error) }
         let devices: HostDevices
         do {
-            devices = try HostDevices(configuration, balloons: memoryBalloonDevices, loop: loop, logger: logger)
+            devices = try HostDevices(
+                configuration, balloons: memoryBalloonDevices, loop: loop, logger: logger,
+                consoleEvent: { [weak self] line, event in self?.consoleReported(event, on: line) })
         } catch {
             loop.stop()
             throw error

@@ -17,6 +17,7 @@ extension RunOptions {
             try Self.cpuAffinity(text, count: processorCount ?? 1)
         }
         let console = try consoleSpecification()
+        let consolePorts = try consolePortSpecifications(besides: console)
         guard let hardware = HardwareDescriptionMethod(rawValue: hardware) else {
             throw .usage("--hardware '\(hardware)' is no way to describe hardware: use auto, acpi, fdt or cmdline")
         }
@@ -36,6 +37,7 @@ extension RunOptions {
         description.cpuQuota = cpuQuota
         if let affinity { description.cpuAffinity = affinity }
         description.console = console
+        description.consolePorts = consolePorts
         description.disks = disks
         description.networks = networks
         description.balloonTarget = balloonTarget

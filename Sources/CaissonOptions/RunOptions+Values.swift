@@ -120,6 +120,33 @@ extension RunOptions {
         do { return try ConsoleSpecification(console) } catch { throw .usage("--console: \(error)") }
     }
 
+    /// The ports of a console device, the consoles first as Linux wants port 0 to be one.
+    func consolePortSpecifications(
+        besides console: ConsoleSpecification
+    ) throws(CommandError) -> [ConsolePortSpecification] {
+        var ports: [ConsolePortSpecification] = []
+        for text in virtioConsole {
+            do throws(ConsolePortSpecificationError) { ports.append(try ConsolePortSpecification(text)) } catch {
+                throw .usage("--virtio-console: \(error)")
+            }
+        }
+        let most = VirtioConsoleDeviceConfiguration.maximumAllowedPortCount
+        guard ports.count <= most else {
+            throw .usage("--virtio-console is there \(ports.count) times: a machine has at most \(most) such consoles")
+        }
+        let names = ports.compactMap(\.name)
+        if let name = names.first(where: { name in names.count { $0 == name } > 1 }) {
+            throw .usage("--virtio-console: two consoles are called '\(name)'; give each a name of its own")
+        }
+        guard ([console] + ports.map(\.console)).count(where: { $0 == .terminal }) <= 1 else {
+            throw .usage(
+                console == .terminal
+                    ? "--virtio-console terminal: the serial console has the terminal; give --console none as well"
+                    : "--virtio-console: two consoles cannot share one terminal")
+        }
+        return ports.filter { $0.name == nil } + ports.filter { $0.name != nil }
+    }
+
     func diskSpecifications() throws(CommandError) -> [DiskSpecification] {
         var disks: [DiskSpecification] = []
         for text in disk {

@@ -20,6 +20,7 @@ package struct RunOptions: Equatable {
     package var noReboot = false
     package var debugExit = false
     package var console = "terminal"
+    package var virtioConsole: [String] = []
     package var statsJSON: String?
     package var verbose = 0
     package var logLevel: String?
@@ -84,6 +85,7 @@ package struct RunOptions: Equatable {
             case "--name": name = value
             case "--timeout": timeout = value
             case "--console": console = value
+            case "--virtio-console": virtioConsole.append(value)
             case "--stats-json": statsJSON = value
             case "--log-level": logLevel = value
             default: return nil

@@ -21,7 +21,9 @@ final class MachineRun: Sendable {
             let file = try description.statisticsFile.map { path throws(VirtualMachineError) in
                 try StatisticsFile(path: path)
             }
-            let signals = SignalWatch { [self] number in stop(machine, .signal(number)) }
+            let signals = SignalWatch { [self] number in
+                if number == SIGWINCH { machine.consoleSizeChanged() } else { stop(machine, .signal(number)) }
+            }
             try machine.startHere()
             var recorder = file.map { StatisticsRecorder(of: machine, in: $0) }
             defer { recorder.take()?.finish(machine.statistics) }
@@ -30,6 +32,11 @@ final class MachineRun: Sendable {
             startDeadline(machine)
             if case .pseudoterminal = description.console, let path = machine.consolePath {
                 Messages.say("the console of \(description.name) is \(path)")
+            }
+            for (port, path) in zip(description.consolePorts, machine.consoleDevicePaths) {
+                guard case .pseudoterminal = port.console, let path else { continue }
+                let name = port.name.map { " \($0)" } ?? ""
+                Messages.say("the virtio console\(name) of \(description.name) is \(path)")
             }
             let reason = try machine.waitHereUntilStopped {
                 // What only the start needed, most of the program, stays in the page cache alone.

@@ -1,17 +1,17 @@
 import CLinux
 import Dispatch
 
-/// Hears the signals that ask a process to end, for as long as it is kept.
+/// Hears the signals that ask a process to end, and of its terminal's new size, for as long as it is kept.
 ///
 /// A signal is noted from the first moment on. Dispatch's own sources for signals want them ignored meanwhile, and what
 /// comes before such a source listens is lost.
 struct SignalWatch: ~Copyable {
     private let source: (any DispatchSourceRead)?
 
-    /// Calls `handler` for each SIGINT, SIGTERM and SIGHUP, except for those that the process was started to ignore.
+    /// Calls `handler` for each SIGINT, SIGTERM, SIGHUP and SIGWINCH, except for those that the process was started to ignore.
     init(_ handler: @escaping @Sendable (Int32) -> Void) {
         // Where one cannot be noted it ends the process by itself.
-        for number in [SIGINT, SIGTERM, SIGHUP] { _ = caisson_note_signal(number) }
+        for number in [SIGINT, SIGTERM, SIGHUP, SIGWINCH] { _ = caisson_note_signal(number) }
         let notes = caisson_signal_notes()
         guard notes >= 0 else {
             source = nil

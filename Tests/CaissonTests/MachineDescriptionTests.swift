@@ -9,7 +9,7 @@ import Testing
     static let example = [
         "name=web", "kernel=3:/boot/vmlinux", "ramdisk=4:a.cpio", "ramdisk=5:b=c:d.cpio", "append=quiet a=b",
         "memory=134217728", "backing=hugepages", "cpus=3", "cpu-quota=50%", "cpu-affinity=0,2,1",
-        "console=pty:/tmp/tty",
+        "console=pty:/tmp/tty", "console-port=file:/a,,b", "console-port=unix:/s,name=org.x",
         "disk=/a,,b,readonly,cache=none,serial=x", "disk=size=4096,bps=1000,iops=5,iops_max=50",
         "network=tap=vm0,mtu=9000", "network=link=/l", "balloon=67108864", "hardware=cmdline",
         "timeout=30000ms",
@@ -32,6 +32,10 @@ import Testing
         #expect(description.processorCount == 3 && description.cpuAffinity == [0, 2, 1])
         #expect(description.cpuQuota == 50)
         #expect(description.console == .pseudoterminal(link: "/tmp/tty"))
+        #expect(
+            description.consolePorts == [
+                .init(.file(path: "/a,b")), .init(.socket(path: "/s"), name: "org.x"),
+            ])
         #expect(
             description.disks.map(\.source) == [.file(path: "/a,b"), .scratch(byteCount: 4096)])
         #expect(description.disks[0].isReadOnly && description.disks[0].cache == .none)
@@ -85,6 +89,7 @@ import Testing
         ("cpu-affinity=", .invalid("cpu-affinity", "", expected: "numbers of processors")),
         ("cpu-affinity=1,x", .invalid("cpu-affinity", "1,x", expected: "numbers of processors")),
         ("console=fax", .invalid("console", "fax", expected: "a console")),
+        ("console-port=pty,name=", .invalid("console-port", "pty,name=", expected: "a console")),
         ("timeout=30", .invalid("timeout", "30", expected: "milliseconds, as in 30000ms")),
         ("timeout=0ms", .invalid("timeout", "0ms", expected: "milliseconds, as in 30000ms")),
         ("timeout=31536000001ms", .invalid("timeout", "31536000001ms", expected: "milliseconds, as in 30000ms")),

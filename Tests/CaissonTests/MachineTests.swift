@@ -240,6 +240,26 @@ import Testing
         #expect(throws: VirtualMachineError.self) { try third.validate() }
     }
 
+    @Test func consoleDevicesAreChecked() throws {
+        func check(_ ports: [VirtioConsolePortConfiguration]) throws {
+            var configuration = configuration()
+            configuration.consoleDevices = [.init(ports: ports)]
+            try configuration.validate()
+        }
+        func port(_ name: String? = nil) -> VirtioConsolePortConfiguration {
+            .init(name: name, attachment: PseudoterminalSerialPortAttachment())
+        }
+        try check([port(), port("a"), port("b")])
+        try check((0..<31).map { port("\($0)") })
+        for ports in [
+            [], (0..<32).map { port("\($0)") }, [port("a"), port("a")], [port("")], [port("a/b")], [port("a b")],
+            [.init(attachment: ForeignAttachment())],
+        ] as [[VirtioConsolePortConfiguration]] {
+            let error = #expect(throws: VirtualMachineError.self) { try check(ports) }
+            #expect(error?.code == .invalidConfiguration)
+        }
+    }
+
     @Test(arguments: [
         ("/nonexistent/vmlinux", "/nonexistent/vmlinux"), ("/", "directory"), ("/dev/null", "no regular file"),
     ])

@@ -70,6 +70,19 @@ import Testing
             ["run", "--console", "fax"],
             "--console: 'fax' is not a console: use terminal, file:PATH, pty, pty:LINK, unix:PATH or none"
         ),
+        (
+            ["run", "--virtio-console", "pty,nam=a"],
+            "--virtio-console: 'pty,nam=a' is not a console: there is no option 'nam=a'; there is name= "
+                + "(a comma in a path is written twice)"
+        ),
+        (
+            ["run", "--virtio-console", "terminal"],
+            "--virtio-console terminal: the serial console has the terminal; give --console none as well"
+        ),
+        (
+            ["run", "--console", "none", "--virtio-console", "pty,name=a", "--virtio-console", "none,name=a"],
+            "--virtio-console: two consoles are called 'a'; give each a name of its own"
+        ),
         (["run", "--console", "file:"], "--console: 'file:' is not a console: file needs a path, as in file:PATH"),
         (
             ["run", "--name", "a b"],

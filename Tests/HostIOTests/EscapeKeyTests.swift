@@ -1,5 +1,6 @@
-import HostIO
 import Testing
+
+@testable import HostIO
 
 @Suite struct EscapeKeyTests {
     @Test(
@@ -39,6 +40,33 @@ import Testing
         #expect(help.contains("Ctrl-A Ctrl-A"))
         let columns = help.split(separator: "\n").map { line in line.count - line.drop { $0 == " " }.count }
         #expect(Set(columns).count == 1)
+    }
+}
+
+@Suite struct ConsolePortSpecificationTests {
+    @Test(
+        arguments: [
+            ("pty", .init(.pseudoterminal(link: nil))), ("unix:/a,name=b", .init(.socket(path: "/a"), name: "b")),
+            ("file:/a,,b", .init(.file(path: "/a,b"))), ("none,name=org.x-1_é", nil), ("none,name=,", nil),
+            ("none,name=x,,y", .init(.none, name: "x,y")),
+        ] as [(String, ConsolePortSpecification?)])
+    func `a port is a console that may have a name`(text: String, expected: ConsolePortSpecification?) throws {
+        #expect((try? ConsolePortSpecification(text)) == expected)
+        if let expected { #expect(try ConsolePortSpecification(expected.description) == expected) }
+    }
+
+    @Test(
+        arguments: [
+            ("fax", .console(.init(text: "fax", reason: .unknownKind))),
+            ("", .console(.init(text: "", reason: .unknownKind))),
+            ("pty,nam=a", .unknownOption("nam=a", of: "pty,nam=a")), ("pty,", .unknownOption("", of: "pty,")),
+            ("pty,name=a,name=b", .repeatedName(of: "pty,name=a,name=b")),
+            ("pty,name=", .unusableName("", of: "pty,name=")), ("pty,name=..", .unusableName("..", of: "pty,name=..")),
+            ("pty,name=a/b", .unusableName("a/b", of: "pty,name=a/b")),
+        ] as [(String, ConsolePortSpecificationError)])
+    func `anything else is one clear line`(text: String, expected: ConsolePortSpecificationError) {
+        let error = #expect(throws: ConsolePortSpecificationError.self) { try ConsolePortSpecification(text) }
+        #expect(error == expected && error?.description.contains("\n") == false)
     }
 }
 

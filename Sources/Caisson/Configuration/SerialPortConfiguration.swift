@@ -16,22 +16,22 @@ public struct SerialPortConfiguration: Sendable {
 }
 
 /// What a console is opened from.
-struct ConsoleSource: Equatable {
+struct ConsoleSource: Equatable, Sendable {
     var specification: ConsoleSpecification
     var input: Int32 = 0
     var output: Int32 = 1
 }
 
-extension SerialPortConfiguration {
+extension SerialPortAttachment {
     /// What the console is opened from; nil for an attachment that is none of Caisson's.
     var source: ConsoleSource? {
         // Types by name: to ask for a protocol, the runtime looks through all conformances of the program.
-        switch attachment {
-        case let streams as FileHandleSerialPortAttachment: streams.source
-        case let file as FileSerialPortAttachment: file.source
-        case let terminal as PseudoterminalSerialPortAttachment: terminal.source
-        case let socket as UnixSocketSerialPortAttachment: socket.source
-        case let specified as SpecifiedSerialPortAttachment: specified.source
+        switch self {
+        case let streams as FileHandleSerialPortAttachment: streams.ownSource
+        case let file as FileSerialPortAttachment: file.ownSource
+        case let terminal as PseudoterminalSerialPortAttachment: terminal.ownSource
+        case let socket as UnixSocketSerialPortAttachment: socket.ownSource
+        case let specified as SpecifiedSerialPortAttachment: specified.ownSource
         default: nil
         }
     }
@@ -53,7 +53,7 @@ public struct FileHandleSerialPortAttachment: SerialPortAttachment {
     /// The process's standard input and output.
     public static var standardStreams: Self { Self(reading: .standardInput, writing: .standardOutput) }
 
-    var source: ConsoleSource {
+    fileprivate var ownSource: ConsoleSource {
         ConsoleSource(specification: .terminal, input: reading.rawValue, output: writing.rawValue)
     }
 }
@@ -66,7 +66,7 @@ public struct FileSerialPortAttachment: SerialPortAttachment {
     /// A line that ends in a file.
     public init(path: FilePath) { self.path = path }
 
-    var source: ConsoleSource { ConsoleSource(specification: .file(path: path.string)) }
+    fileprivate var ownSource: ConsoleSource { ConsoleSource(specification: .file(path: path.string)) }
 }
 
 /// A new pseudo-terminal; `VirtualMachine.consolePath` tells its path once the machine has started.
@@ -77,7 +77,7 @@ public struct PseudoterminalSerialPortAttachment: SerialPortAttachment {
     /// A line that ends at a new pseudo-terminal.
     public init(link: FilePath? = nil) { self.link = link }
 
-    var source: ConsoleSource { ConsoleSource(specification: .pseudoterminal(link: link?.string)) }
+    fileprivate var ownSource: ConsoleSource { ConsoleSource(specification: .pseudoterminal(link: link?.string)) }
 }
 
 /// A Unix socket that serves one client at a time.
@@ -88,7 +88,7 @@ public struct UnixSocketSerialPortAttachment: SerialPortAttachment {
     /// A line that ends at a socket.
     public init(path: FilePath) { self.path = path }
 
-    var source: ConsoleSource { ConsoleSource(specification: .socket(path: path.string)) }
+    fileprivate var ownSource: ConsoleSource { ConsoleSource(specification: .socket(path: path.string)) }
 }
 
 /// A console as the command line words it.
@@ -97,5 +97,5 @@ package struct SpecifiedSerialPortAttachment: SerialPortAttachment {
 
     package init(_ specification: ConsoleSpecification) { self.specification = specification }
 
-    var source: ConsoleSource { ConsoleSource(specification: specification) }
+    fileprivate var ownSource: ConsoleSource { ConsoleSource(specification: specification) }
 }

@@ -20,6 +20,10 @@ extension VirtualMachineConfiguration {
         memorySize = description.memorySize
         memoryBacking = description.memoryBacking
         serialPorts = [SerialPortConfiguration(attachment: SpecifiedSerialPortAttachment(description.console))]
+        if !description.consolePorts.isEmpty {
+            let ports = description.consolePorts.map(VirtioConsolePortConfiguration.init)
+            consoleDevices = [VirtioConsoleDeviceConfiguration(ports: ports)]
+        }
         storageDevices = description.disks.map(VirtioBlockDeviceConfiguration.init)
         networkDevices = description.networks.map(VirtioNetworkDeviceConfiguration.init)
         entropyDevices = [VirtioEntropyDeviceConfiguration()]

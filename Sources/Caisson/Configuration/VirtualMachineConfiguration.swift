@@ -26,6 +26,8 @@ public struct VirtualMachineConfiguration: Sendable {
     public var memoryBacking = MemoryBackingMode.anonymous
     /// At most one.
     public var serialPorts: [SerialPortConfiguration] = []
+    /// Consoles beside the serial port, and streams with names.
+    public var consoleDevices: [VirtioConsoleDeviceConfiguration] = []
     /// The disks, in the order in which the guest finds them.
     public var storageDevices: [VirtioBlockDeviceConfiguration] = []
     /// The network devices, in the order in which the guest finds them.
@@ -59,7 +61,8 @@ public struct VirtualMachineConfiguration: Sendable {
     public static var maximumAllowedVirtioDeviceCount: Int { VirtioWindow.limit }
 
     private var virtioDeviceCount: Int {
-        storageDevices.count + networkDevices.count + entropyDevices.count + memoryBalloonDevices.count
+        consoleDevices.count + storageDevices.count + networkDevices.count + entropyDevices.count
+            + memoryBalloonDevices.count
     }
 
     /// Checks everything that can be checked without touching the host.
@@ -105,9 +108,10 @@ public struct VirtualMachineConfiguration: Sendable {
         if let target = memoryBalloonDevices.first?.targetVirtualMachineMemorySize, target > memorySize {
             throw invalid("a balloon that leaves \(target) bytes of memory: the machine has \(memorySize)")
         }
+        for device in consoleDevices { try device.validate() }
         for disk in storageDevices { try disk.validate() }
         for device in networkDevices { try device.validate() }
-        guard serialPorts.allSatisfy({ $0.source != nil }) else {
+        guard serialPorts.allSatisfy({ $0.attachment.source != nil }) else {
             throw invalid("a serial port's attachment is none of Caisson's")
         }
     }

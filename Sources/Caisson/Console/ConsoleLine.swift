@@ -2,29 +2,34 @@ import Devices
 import HostIO
 import Synchronization
 
-/// The line between a console, which lasts as long as its machine, and a serial port, which is a new one after each reset.
+/// The line between a console, which lasts as long as its machine, and a port of the guest's, which is a new one after each
+/// reset.
 final class ConsoleLine: ConsoleBackend, Sendable {
     private let console: Console
-    private let port = Mutex<Serial16550A?>(nil)
+    private let port = Mutex<(any ConsolePort)?>(nil)
 
-    init(_ console: Console) { self.console = console }
+    /// Opens the console that `source` says.
+    init(_ source: ConsoleSource, loop: EventLoop) throws(HostError) {
+        console = try Console(
+            source.specification, loop: loop, standardInput: source.input, standardOutput: source.output)
+    }
 
     /// Opens the line; whoever holds the other end hears of its commands.
     /// - Parameter event: called on the console's event loop.
-    func start(event: @escaping @Sendable (Console.Event) -> Void) throws(HostError) {
+    func start(event: @escaping @Sendable (ConsoleLine, Console.Event) -> Void) throws(HostError) {
         try console.start(
             deliver: { bytes in self.current?.receive(bytes) ?? 0 },
             outputReady: { self.current?.transmitReady() },
-            event: event)
+            event: { event(self, $0) })
     }
 
     /// Plugs a machine's port in. Input that waits for one comes at once.
-    func connect(to new: Serial16550A?) {
+    func connect(to new: (any ConsolePort)?) {
         port.withLock { $0 = new }
         if new != nil { console.inputReady() }
     }
 
-    private var current: Serial16550A? { port.withLock { $0 } }
+    private var current: (any ConsolePort)? { port.withLock { $0 } }
 
     func transmit(_ bytes: Span<UInt8>) -> Int { console.write(bytes) }
     func receiveReady() { console.inputReady() }

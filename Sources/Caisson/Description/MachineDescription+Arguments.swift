@@ -9,6 +9,7 @@ extension MachineDescription {
     private enum Field: String, CaseIterable {
         case name, kernel, ramdisk, append, cmdline, memory, cpus, console, disk, network, balloon, hardware, timeout
         case backing
+        case consolePort = "console-port"
         case cpuQuota = "cpu-quota"
         case cpuAffinity = "cpu-affinity"
         case debugExit = "debug-exit"
@@ -37,6 +38,7 @@ extension MachineDescription {
             words.append(word(.cpuAffinity, cpuAffinity.map(String.init).joined(separator: ",")))
         }
         words.append(word(.console, console))
+        words += consolePorts.map { word(.consolePort, $0) }
         words += disks.map { word(.disk, $0) }
         words += networks.map { word(.network, $0) }
         if let balloonTarget { words.append(word(.balloon, balloonTarget)) }
@@ -50,7 +52,7 @@ extension MachineDescription {
     }
 
     /// Reads a description. All fields have to be there once, but `cpu-quota`, `cpu-affinity`, `balloon`, `timeout` and
-    /// `statistics` may be missing, and `ramdisk`, `disk` and `network` repeated or missing.
+    /// `statistics` may be missing, and `ramdisk`, `console-port`, `disk` and `network` repeated or missing.
     package init(arguments: [String]) throws(MachineDescriptionError) {
         var values: [Field: [String]] = [:]
         for word in arguments {
@@ -113,6 +115,12 @@ extension MachineDescription {
                 return numbers.contains(nil) ? nil : numbers.compactMap(\.self)
             } ?? []
         console = try required(.console, "a console") { try? ConsoleSpecification($0) }
+        for text in values[.consolePort] ?? [] {
+            guard let port = try? ConsolePortSpecification(text) else {
+                throw .invalid(Field.consolePort.rawValue, text, expected: "a console")
+            }
+            consolePorts.append(port)
+        }
         for text in values[.disk] ?? [] {
             do throws(DiskSpecificationError) { disks.append(try DiskSpecification(text, size: { UInt64($0) })) } catch
             {

@@ -41,6 +41,8 @@ package struct MachineDescription: Equatable, Sendable {
     /// The host's processor for each, or none.
     package var cpuAffinity: [Int] = []
     package var console = ConsoleSpecification.terminal
+    /// Of a console device; none for a machine without one.
+    package var consolePorts: [ConsolePortSpecification] = []
     /// In the order in which the guest finds them.
     package var disks: [DiskSpecification] = []
     /// In the order in which the guest finds them.

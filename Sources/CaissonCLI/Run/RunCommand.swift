@@ -43,6 +43,7 @@ struct RunCommand: ParsableCommand {
         options.noReboot = machine.noReboot
         options.debugExit = machine.debugExit
         options.console = messages.console
+        options.virtioConsole = messages.virtioConsole
         options.statsJSON = messages.statsJSON
         options.verbose = messages.verbose
         options.logLevel = messages.logLevel
@@ -171,6 +172,15 @@ struct MessageOptions: ParsableArguments {
             valueName: "where"),
         completion: .list(["terminal", "file:", "pty", "pty:", "unix:", "none"]))
     var console = "terminal"
+
+    @Option(
+        help: ArgumentHelp(
+            """
+            A virtio console, hvc0, hvc1 ..., which goes where --console can; or with ,name=NAME a stream, which the guest \
+            finds as /dev/virtio-ports/NAME. May be repeated.
+            """, valueName: "where"),
+        completion: .list(["terminal", "file:", "pty", "pty:", "unix:", "none"]))
+    var virtioConsole: [String] = []
 
     @Option(
         name: .customLong("stats-json"),

@@ -24,6 +24,8 @@ package final class VirtioConsole: VirtioDevice {
     private struct Active: ~Copyable {
         var control: ConsoleControl?
         var notifier: VirtioNotifier?
+        /// The driver is still to hear of the window's size.
+        var hasSize = false
     }
 
     /// What is saved beside the transport's state. What a driver has still to hear of ports is not: it asks again.
@@ -86,6 +88,7 @@ package final class VirtioConsole: VirtioDevice {
         let hasPorts = activation.features.contains(.consoleMultiport)
         active.withLock { active in
             active.notifier = activation.notifier
+            active.hasSize = activation.features.contains(.consoleSize)
             active.control = hasPorts ? ConsoleControl(activation, portCount: ports.count) : nil
         }
         // A driver that knows of no ports has the first one, as its console.
@@ -105,7 +108,9 @@ package final class VirtioConsole: VirtioDevice {
     package func queueNotified(_ index: Int) {
         switch ConsoleQueueRole(queue: index) {
         case .receive(let port): ports[port].receiveNotified()
-        case .transmit(let port): ports[port].transmitNotified()
+        case .transmit(let port):
+            ports[port].transmitNotified()
+            tellSize()
         case .controlReceive: active.withLock { $0.control?.tell(ports) }
         case .controlTransmit:
             active.withLock { active in
@@ -114,6 +119,18 @@ package final class VirtioConsole: VirtioDevice {
                     if !ports[port].isConsole { ports[port].setOpen(isOpen) }
                 }
             }
+        }
+    }
+
+    /// Linux looks at the size when it is told of a change only, and once the console is there, which is sure when something
+    /// is written to it.
+    private func tellSize() {
+        active.withLock { active in
+            guard active.hasSize, configuration.read(offset: UInt64(ConsoleField.columns), width: 4) != 0 else {
+                return
+            }
+            active.hasSize = false
+            active.notifier?.configurationChanged()
         }
     }
 

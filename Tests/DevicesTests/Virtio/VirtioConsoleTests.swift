@@ -156,12 +156,19 @@ import Virtio
     }
 
     @Test func theWindowsSizeIsTold() throws {
-        let machine = try Machine([(nil, true)], Self.simple)
+        var machine = try Machine([(nil, true)], Self.simple)
         let edges = machine.bench.interrupt.edges
         machine.bench.device.resize(columns: 132, rows: 43)
         #expect(machine.bench.transport.read(offset: 0x100, width: 2) == 132)
         #expect(machine.bench.transport.read(offset: 0x102, width: 2) == 43)
         #expect(machine.bench.interrupt.edges == edges + 1 && machine.bench.read(.interruptStatus) & 2 == 2)
+        // Once more when the guest is sure to listen, and not again.
+        machine.bench.write(.interruptAcknowledge, 3)
+        try machine.send([1], queue: 1)
+        #expect(machine.bench.read(.interruptStatus) & 2 == 2)
+        machine.bench.write(.interruptAcknowledge, 3)
+        try machine.send([2], queue: 1)
+        #expect(machine.bench.read(.interruptStatus) & 2 == 0)
     }
 
     /// Before the driver is ready, and of any width.
@@ -188,7 +195,9 @@ import Virtio
 
     // MARK: Ports
 
-    private static let three: [(name: String?, isConsole: Bool)] = [(nil, true), ("org.example.agent", false), ("b", true)]
+    private static let three: [(name: String?, isConsole: Bool)] = [
+        (nil, true), ("org.example.agent", false), ("b", true),
+    ]
 
     @Test func portsAreTold() throws {
         var machine = try Machine(Self.three, Self.multiport)
@@ -260,7 +269,8 @@ import Virtio
         var machine = try Machine(Self.three, Self.multiport)
         let addresses = try machine.offer([64, 64], queue: 2)
         if bytes.isEmpty {
-            _ = try machine.drivers[3].add([.init(address: 0x9_0000, length: 8, isWritable: true)], using: &machine.random)
+            _ = try machine.drivers[3].add(
+                [.init(address: 0x9_0000, length: 8, isWritable: true)], using: &machine.random)
             try machine.bench.run(&machine.drivers[3], queue: 3)
         } else {
             try machine.send(bytes, queue: 3)

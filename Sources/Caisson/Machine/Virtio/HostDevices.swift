@@ -17,17 +17,20 @@ final class HostDevices: Sendable {
     }
 
     let items: [Item]
+    let consoles: [HostConsoles]
 
     /// Opens what the devices need of the host.
     /// - Parameters:
     ///   - balloons: the controls of the machine's memory balloons.
     ///   - loop: serves the devices that never wait for the host.
-    /// - Throws: `storageFailure`, `hostFailure`.
+    ///   - consoleEvent: hears what is typed at console devices for the machine.
+    /// - Throws: `storageFailure`, `networkFailure`, `consoleFailure`, `hostFailure`.
     init(
         _ configuration: VirtualMachineConfiguration, balloons: [VirtioTraditionalMemoryBalloonDevice],
-        loop: EventLoop, logger: Logger
+        loop: EventLoop, logger: Logger, consoleEvent: @escaping @Sendable (ConsoleLine, Console.Event) -> Void
     ) throws(VirtualMachineError) {
         var items: [Item] = []
+        var consoles: [HostConsoles] = []
         for (index, disk) in configuration.storageDevices.enumerated() {
             items.append(try Self.makeDisk(disk, index: index, queueCount: configuration.cpuCount, logger))
         }
@@ -45,7 +48,19 @@ final class HostDevices: Sendable {
         for balloon in balloons {
             items.append(Item(name: "memory balloon", loop: loop) { balloon.makeDevice() })
         }
+        for device in configuration.consoleDevices {
+            do throws(VirtualMachineError) {
+                let host = try HostConsoles(device, loop: loop, event: consoleEvent)
+                consoles.append(host)
+                items.append(
+                    Item(name: "console device", loop: loop, make: { host.makeDevice() }, close: { host.close() }))
+            } catch {
+                for item in items { item.close() }
+                throw error
+            }
+        }
         self.items = items
+        self.consoles = consoles
     }
 
     private static func makeDisk(
