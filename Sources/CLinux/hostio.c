@@ -111,7 +111,7 @@ int caisson_unix_listen(const char *path)
         return fd;
     // The file that bind makes takes over the socket's mode.
     return keep(fd, fchmod(fd, S_IRUSR | S_IWUSR) < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) < 0
-                        || listen(fd, 8) < 0);
+                        || listen(fd, 128) < 0);
 }
 
 int caisson_unix_connect(const char *path)

@@ -114,6 +114,29 @@ private final class Log<Element: Sendable>: Sendable {
         #expect(log.all.count == 2)
     }
 
+    @Test func `a paused descriptor is left alone, and what it is waited for may change meanwhile`() throws {
+        let log = Log<(name: String, time: ContinuousClock.Instant)>()
+        var registrations: [EventLoop.Registration] = []
+        for name in ["goes on", "unwanted", "removed"] {
+            let (read, write) = Descriptor.pipe()
+            write.send("x")
+            registrations.append(
+                try loop.register(read.raw, for: []) { _ in
+                    log.append((name, .now))
+                    _ = (read.receive(1), write)
+                })
+        }
+        let start = ContinuousClock.now
+        loop.pause(registrations[0], for: .milliseconds(60))
+        loop.pause(registrations[1], for: .milliseconds(20))
+        loop.pause(registrations[2], for: .milliseconds(20))
+        for registration in registrations { loop.setInterest(.readable, of: registration) }
+        loop.setInterest([], of: registrations[1])
+        loop.remove(registrations[2])
+        #expect(eventually { log.all.count == 1 })
+        #expect(log.all.allSatisfy { $0.name == "goes on" && start.duration(to: $0.time) >= .milliseconds(60) })
+    }
+
     @Test func `a loop that is dropped on itself ends`() throws {
         let log = Log<Int>()
         var other: EventLoop? = try EventLoop(name: "dropped")

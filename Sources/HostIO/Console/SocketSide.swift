@@ -8,32 +8,24 @@ final class SocketSide: ConsoleSide {
 
     private let listener: UnixListener
     private let queues: ConsoleQueues
-    private let loop: EventLoop
-    private let registration: EventLoop.Registration
 
     /// Listens at `path`. A socket that nobody listens at any more is replaced.
     init(_ queues: ConsoleQueues, path: String, loop: EventLoop) throws(HostError) {
-        let listener = try UnixListener(path)
-        registration = try loop.register(listener.descriptor, for: []) { _ in Self.accept(listener, queues) }
-        self.listener = listener
+        listener = try UnixListener(path)
         self.queues = queues
-        self.loop = loop
+        try listener.start(on: loop, isListening: false) { Self.serve($0, queues) }
     }
 
-    func start() { loop.setInterest(.readable, of: registration) }
+    func start() { listener.setListening(true) }
 
     func inputEnded() { queues.detach() }
 
     /// What the client sent before it left is still to be read; the end of that ends the connection.
     func outputFailed(_ errno: Errno) {}
 
-    func stop() {
-        loop.remove(registration)
-        listener.removePath()
-    }
+    func stop() { listener.stop() }
 
-    private static func accept(_ listener: UnixListener, _ queues: ConsoleQueues) {
-        guard let accepted = listener.accept() else { return }
+    private static func serve(_ accepted: consuming OwnedFileDescriptor, _ queues: ConsoleQueues) {
         let raw = accepted.rawValue
         let client = HostStream(accepted, .socket)
         guard !queues.isAttached else {

@@ -69,6 +69,9 @@ package final class EventLoop: Sendable {
         core.setInterest(interest, of: registration)
     }
 
+    /// Leaves a registered descriptor alone for a while, as what it is ready for cannot be done now. From any thread.
+    package func pause(_ registration: Registration, for time: Duration) { core.pause(registration, for: time) }
+
     /// Ends a registration, before its descriptor is closed. From any thread; elsewhere than on the loop, the handler
     /// may be running a last time.
     package func remove(_ registration: Registration) { core.remove(registration) }

@@ -11,6 +11,8 @@ final class EventLoopCore: Sendable {
         let descriptor: Int32
         let handler: @Sendable (Readiness) -> Void
         var interest: Readiness = []
+        /// The interest that epoll knows: none during a pause.
+        var watched: Readiness = []
         /// epoll refuses it, as it does regular files.
         var isAlwaysReady = false
     }
@@ -18,6 +20,8 @@ final class EventLoopCore: Sendable {
     private struct State {
         var entries: [UInt64: Entry] = [:]
         var alwaysReady: Set<UInt64> = []
+        /// Ends of pauses.
+        var pauses: [UInt64: ContinuousClock.Instant] = [:]
         var nextID: UInt64 = wakeID + 1
         var work: [@Sendable () -> Void] = []
         var isStopping = false
@@ -63,8 +67,11 @@ final class EventLoopCore: Sendable {
     }
 
     func setInterest(_ interest: Readiness, of registration: EventLoop.Registration) {
-        let errno = state.withLock { setInterest(interest, of: registration.id, &$0) }
-        // Its descriptor is open and was accepted once; what is left is the kernel being out of memory.
+        check(state.withLock { setInterest(interest, of: registration.id, &$0) })
+    }
+
+    /// A registered descriptor is open and was accepted once; what is left is the kernel being out of memory.
+    private func check(_ errno: Errno?) {
         precondition(errno == nil, "epoll_ctl failed: \(errno.map(String.init(describing:)) ?? "")")
     }
 
@@ -72,9 +79,20 @@ final class EventLoopCore: Sendable {
         // What the handler keeps alive may end with it, and call the loop: that is for after the lock.
         let entry = state.withLock { state in
             _ = setInterest([], of: registration.id, &state)
+            state.pauses[registration.id] = nil
             return state.entries.removeValue(forKey: registration.id)
         }
         withExtendedLifetime(entry) {}
+    }
+
+    func pause(_ registration: EventLoop.Registration, for time: Duration) {
+        let errno = state.withLock { state in
+            state.pauses[registration.id] = .now + time
+            return watch(registration.id, &state)
+        }
+        check(errno)
+        // The end may come before what the loop waits for.
+        wakeUp()
     }
 
     func submit(_ work: @escaping @Sendable () -> Void) {
@@ -91,17 +109,25 @@ final class EventLoopCore: Sendable {
     }
 
     private func setInterest(_ interest: Readiness, of id: UInt64, _ state: inout State) -> Errno? {
-        guard var entry = state.entries[id], entry.interest != interest else { return nil }
+        state.entries[id]?.interest = interest
+        return watch(id, &state)
+    }
+
+    /// Has epoll wait for what the descriptor is to be waited for now.
+    private func watch(_ id: UInt64, _ state: inout State) -> Errno? {
+        guard var entry = state.entries[id] else { return nil }
+        let interest = state.pauses[id] == nil ? entry.interest : []
+        guard entry.watched != interest else { return nil }
         defer { state.entries[id] = entry }
         if !entry.isAlwaysReady {
             let operation =
-                entry.interest.isEmpty ? EPOLL_CTL_ADD : interest.isEmpty ? EPOLL_CTL_DEL : EPOLL_CTL_MOD
+                entry.watched.isEmpty ? EPOLL_CTL_ADD : interest.isEmpty ? EPOLL_CTL_DEL : EPOLL_CTL_MOD
             let errno = control(operation, entry.descriptor, interest, id)
             // EPERM: the file's kind has no readiness to wait for.
             if let errno, errno != .notPermitted { return errno }
             entry.isAlwaysReady = errno == .notPermitted
         }
-        entry.interest = interest
+        entry.watched = interest
         if entry.isAlwaysReady {
             if interest.isDisjoint(with: [.readable, .writable]) {
                 state.alwaysReady.remove(id)
@@ -124,8 +150,9 @@ final class EventLoopCore: Sendable {
     func run() {
         var events = InlineArray<32, caisson_event>(repeating: caisson_event())
         while true {
-            let isBusy = state.withLock { !$0.alwaysReady.isEmpty }
-            let count = wait(&events, timeout: isBusy ? 0 : -1)
+            let (isBusy, pauseEnd) = state.withLock { (!$0.alwaysReady.isEmpty, $0.pauses.values.min()) }
+            let count = wait(&events, timeout: isBusy ? 0 : Self.milliseconds(until: pauseEnd))
+            if pauseEnd != nil { endPauses() }
             for index in 0..<count {
                 if events[index].id == Self.wakeID {
                     wake.clear()
@@ -144,6 +171,27 @@ final class EventLoopCore: Sendable {
             for item in work { item() }
             if isStopping { return end() }
         }
+    }
+
+    /// epoll's timeout.
+    private static func milliseconds(until end: ContinuousClock.Instant?) -> Int32 {
+        guard let end else { return -1 }
+        let (seconds, attoseconds) = ContinuousClock.now.duration(to: end).components
+        // Rounded up; a longer pause ends after a further wait.
+        return Int32(clamping: max(0, min(seconds, 3600) * 1000 + attoseconds / 1_000_000_000_000_000 + 1))
+    }
+
+    private func endPauses() {
+        let errno = state.withLock { state in
+            let now = ContinuousClock.now
+            var first: Errno?
+            for id in state.pauses.filter({ $0.value <= now }).keys {
+                state.pauses[id] = nil
+                first = watch(id, &state) ?? first
+            }
+            return first
+        }
+        check(errno)
     }
 
     private func wait(_ events: inout InlineArray<32, caisson_event>, timeout: Int32) -> Int {
@@ -171,6 +219,7 @@ final class EventLoopCore: Sendable {
                 let rest = (state.entries, state.work)
                 state.entries = [:]
                 state.alwaysReady = []
+                state.pauses = [:]
                 state.work = []
                 return rest
             }

@@ -16,7 +16,6 @@ package final class LinkSource: FrameSource {
 
     private struct State {
         var meeting: Meeting?
-        var registration: EventLoop.Registration?
         var timer: LoopTimer?
         var loop: EventLoop?
         var connected: (@Sendable (SharedFileDescriptor) -> Void)?
@@ -65,43 +64,35 @@ package final class LinkSource: FrameSource {
 
     /// Hands over the connection, or waits for one.
     private func proceed() {
-        let found = state.withLock { state -> (SharedFileDescriptor, (@Sendable (SharedFileDescriptor) -> Void)?)? in
-            guard !state.isStopped, let loop = state.loop else { return nil }
-            switch state.meeting {
-            case .connected(let socket): return (socket, state.connected)
-            case .listening(let listener):
-                if let registration = state.registration {
-                    loop.setInterest(.readable, of: registration)
-                } else {
-                    state.registration = try? loop.register(listener.descriptor, for: .readable) { [weak self] _ in
-                        self?.accept(listener)
-                    }
-                }
-                return nil
-            case nil: return nil
+        let (meeting, loop, connected) = state.withLock { ($0.meeting, $0.loop, $0.connected) }
+        switch meeting {
+        case .connected(let socket): connected?(socket)
+        case .listening(let listener):
+            guard let loop else { return }
+            do throws(HostError) {
+                try listener.start(on: loop) { [weak self] in self?.accept($0) }
+            } catch {
+                listener.stop()
+                retryLater()
             }
+        case nil: break
         }
-        if let (socket, connected) = found { connected?(socket) }
     }
 
-    private func accept(_ listener: UnixListener) {
-        guard let accepted = listener.accept() else { return }
-        let connected = state.withLock { state in
-            // Others wait until this one leaves.
-            if let registration = state.registration { state.loop?.setInterest([], of: registration) }
-            return state.connected
-        }
-        connected?(SharedFileDescriptor(accepted))
+    private func accept(_ accepted: consuming OwnedFileDescriptor) {
+        // Others wait until this one leaves.
+        listener?.setListening(false)
+        state.withLock { $0.connected }?(SharedFileDescriptor(accepted))
     }
 
     package func connectionEnded() {
-        let isListening = state.withLock { state in
-            if case .listening = state.meeting { return true }
-            state.meeting = nil
-            return false
-        }
-        if isListening { return proceed() }
+        if let listener { return listener.setListening(true) }
+        state.withLock { $0.meeting = nil }
         retryLater()
+    }
+
+    private var listener: UnixListener? {
+        if case .listening(let listener) = state.withLock({ $0.meeting }) { listener } else { nil }
     }
 
     private func retryLater() {
@@ -118,22 +109,20 @@ package final class LinkSource: FrameSource {
             if !state.isStopped { state.meeting = meeting }
             return state.isStopped
         }
-        if isStopped, case .listening(let listener) = meeting { return listener.removePath() }
+        if isStopped, case .listening(let listener) = meeting { return listener.stop() }
         proceed()
     }
 
     package func stop() {
-        let (loop, registration, meeting, timer) = state.withLock { state in
+        let (meeting, timer) = state.withLock { state in
             defer {
                 state.isStopped = true
                 state.meeting = nil
                 state.timer = nil
-                state.registration = nil
             }
-            return (state.loop, state.registration, state.meeting, state.timer)
+            return (state.meeting, state.timer)
         }
-        if let registration { loop?.remove(registration) }
-        if case .listening(let listener) = meeting { listener.removePath() }
+        if case .listening(let listener) = meeting { listener.stop() }
         withExtendedLifetime(timer) {}
     }
 }

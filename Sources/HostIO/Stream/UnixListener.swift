@@ -1,12 +1,27 @@
 import CLinux
 import HostResources
+import Synchronization
 import SystemPackage
 
 /// A Unix stream socket that listens at a path, which goes with it.
 final class UnixListener: Sendable {
+    /// How long nobody is accepted after the process or the host had no descriptor for one more: who connects waits.
+    static let pause = Duration.milliseconds(100)
+
+    private struct Watch {
+        let loop: EventLoop
+        let registration: EventLoop.Registration
+    }
+
+    private struct State {
+        var watch: Watch?
+        var isStopped = false
+    }
+
     private let socket: SharedFileDescriptor
     private let path: String
     private let identity: Identity?
+    private let state = Mutex(State())
 
     private struct Identity: Equatable {
         let device: DeviceID
@@ -27,19 +42,53 @@ final class UnixListener: Sendable {
         identity = Self.identity(path)
     }
 
-    /// Readable when somebody wants to connect.
-    var descriptor: Int32 { socket.rawValue }
+    deinit { stop() }
 
-    /// The next who wants to connect; nil if there is none.
-    func accept() -> OwnedFileDescriptor? {
-        let raw = caisson_accept(socket.rawValue)
-        return raw >= 0 ? OwnedFileDescriptor(owning: raw) : nil
+    /// Hands each who connects to `accepted`, on `loop`, until `stop`.
+    /// - Parameter isListening: whether from now on, or not before `setListening(true)`: who connects waits.
+    func start(
+        on loop: EventLoop, isListening: Bool = true,
+        accepted: @escaping @Sendable (consuming OwnedFileDescriptor) -> Void
+    ) throws(HostError) {
+        let registration = try loop.register(socket.rawValue, for: isListening ? .readable : []) { [weak self] _ in
+            self?.accept(accepted)
+        }
+        let isStopped = state.withLock { state in
+            if !state.isStopped { state.watch = Watch(loop: loop, registration: registration) }
+            return state.isStopped
+        }
+        if isStopped { loop.remove(registration) }
     }
 
-    /// Takes the path away, unless it is another's by now.
-    func removePath() {
+    /// Whether those who connect are handed over, or wait.
+    func setListening(_ isListening: Bool) {
+        withWatch { $0.loop.setInterest(isListening ? .readable : [], of: $0.registration) }
+    }
+
+    /// Nobody is handed over any more, and the path goes, unless it is another's by now.
+    func stop() {
+        let (watch, isFirst) = state.withLock { state in
+            defer { state = State(isStopped: true) }
+            return (state.watch, !state.isStopped)
+        }
+        if let watch { watch.loop.remove(watch.registration) }
         // SAFETY: a string is passed as a C string for the time of the call.
-        if let identity, identity == Self.identity(path) { _ = unsafe unlink(path) }
+        if isFirst, let identity, identity == Self.identity(path) { _ = unsafe unlink(path) }
+    }
+
+    private func withWatch(_ body: (Watch) -> Void) {
+        state.withLock { state in
+            if let watch = state.watch { body(watch) }
+        }
+    }
+
+    private func accept(_ accepted: (consuming OwnedFileDescriptor) -> Void) {
+        let raw = caisson_accept(socket.rawValue)
+        if raw >= 0 { return accepted(OwnedFileDescriptor(owning: raw)) }
+        // Nobody is there after all.
+        if [EAGAIN, EINTR, ECONNABORTED].contains(-raw) { return }
+        // There is no descriptor, or no memory, for one more. The socket stays readable meanwhile.
+        withWatch { $0.loop.pause($0.registration, for: Self.pause) }
     }
 
     /// Whether `path` is a socket that nobody listens at.
