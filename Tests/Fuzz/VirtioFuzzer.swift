@@ -54,24 +54,28 @@ private final class Bench {
     let doorbell = Doorbell()
     private let balloon: VirtioBalloon?
     private let console: VirtioConsole?
+    private let host = Host()
+    private let socket: VirtioSocket?
 
     init(kind: UInt8) {
         try? Self.memory.fill(GuestAddress(Self.area), count: 0x1_0000, with: 0)
         let device: any VirtioDevice =
-            switch kind % 6 {
+            switch kind % 7 {
             case 0: VirtioBlock(storage: Storage(), serial: "fuzz")
             case 1: VirtioEntropy(source: Source())
             case 2: VirtioBalloon(target: 5)
             case 3: VirtioNet(interface: Network())
             case 4: VirtioConsole(ports: [VirtioConsolePort(isConsole: true, backend: SlowStream())])
-            default:
+            case 5:
                 VirtioConsole(
                     ports: ["a", nil, "c"].map {
                         VirtioConsolePort(name: $0, isConsole: $0 == nil, backend: SlowStream())
                     })
+            default: VirtioSocket(guestCID: 3, host: host, timer: Timer())
             }
         balloon = device as? VirtioBalloon
         console = device as? VirtioConsole
+        socket = device as? VirtioSocket
         transport = VirtioMMIOTransport(
             device: device, memory: Self.memory, interrupt: Line(), doorbell: doorbell, report: { _ = "\($0)" })
     }
@@ -133,7 +137,18 @@ private final class Bench {
             port.transmitReady()
         }
         console?.resize(columns: UInt16(queue), rows: 1)
+        hostActs(queue)
         serve()
+    }
+
+    /// What comes from the host's side of a socket device.
+    private func hostActs(_ what: UInt8) {
+        switch what >> 4 {
+        case 1: socket?.timerExpired()
+        case 2: socket?.connect(Stream(), toPort: UInt32(what), answer: { _ in })
+        case 3: host.streams.last?.act(what)
+        default: break
+        }
     }
 
     private func serve() {
@@ -146,6 +161,7 @@ private final class Bench {
 
     func finish() {
         transport.powerOff()
+        precondition(host.streams.allSatisfy { $0.isClosed })
         precondition(transport.read(offset: 0x70, width: 4) == 0 && transport.read(offset: 0x60, width: 4) == 0)
         setUp(0x60)
         precondition(transport.read(offset: 0x70, width: 4) == 0xf)
@@ -165,6 +181,69 @@ private final class Line: InterruptTrigger {
 private final class Source: EntropySource {
     func fill(_ bytes: inout MutableSpan<UInt8>) {
         for index in bytes.indices { bytes[index] = 0xaa }
+    }
+}
+
+private final class Timer: DeviceTimer {
+    func schedule(after nanoseconds: UInt64?) {}
+}
+
+/// Services at every second port.
+private final class Host: SocketHost, @unchecked Sendable {
+    var streams: [Stream] = []
+
+    func openStream(port: UInt32, fromGuestPort guestPort: UInt32) -> (any SocketStream)? {
+        guard port % 2 == 0 else { return nil }
+        let stream = Stream()
+        streams.append(stream)
+        precondition(streams.filter { !$0.isClosed }.count <= VirtioSocket.connectionLimit)
+        return stream
+    }
+}
+
+/// Has some bytes to read, and takes some of what is written when it is told to.
+private final class Stream: SocketStream, @unchecked Sendable {
+    var left = 700
+    var keptByteCount = 0
+    var isOutputGone = false
+    var isClosed = false
+    var changed: (@Sendable () -> Void)?
+
+    func act(_ what: UInt8) {
+        if what & 4 != 0 { keptByteCount /= 2 } else { left += 99 }
+        if what & 8 != 0 { isOutputGone = true }
+        changed?()
+    }
+
+    func start(changed: @escaping @Sendable () -> Void) { self.changed = changed }
+
+    func read(into buffers: GuestBuffers) -> SocketRead {
+        precondition(buffers.byteCount > 0)
+        if isOutputGone { return .end }
+        var done = 0
+        for segment in buffers.segments where done < left {
+            let count = min(segment.iov_len, left - done)
+            for index in 0..<count { segment.iov_base?.storeBytes(of: 0x77, toByteOffset: index, as: UInt8.self) }
+            done += count
+        }
+        left -= done
+        return done > 0 ? .bytes(done) : .nothing
+    }
+
+    func write(_ buffers: GuestBuffers) {
+        precondition(buffers.segments.reduce(0) { $0 + UInt64($1.iov_len) } == buffers.byteCount)
+        keptByteCount += Int(buffers.byteCount)
+        precondition(keptByteCount <= Int(VirtioSocket.bufferSize))
+    }
+
+    func setReading(_ isReading: Bool) {}
+    func endOutput() {}
+    func endInput() {}
+
+    func close() {
+        isClosed = true
+        keptByteCount = 0
+        changed = nil
     }
 }
 
