@@ -127,4 +127,12 @@ int caisson_accept(int listener)
     return fd < 0 ? -errno : fd;
 }
 
+int caisson_socket_pair(int sockets[2])
+{
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) < 0)
+        return -errno;
+    fcntl(sockets[0], F_SETFL, O_NONBLOCK);
+    return 0;
+}
+
 int caisson_is_open(int fd) { return fcntl(fd, F_GETFD) >= 0; }

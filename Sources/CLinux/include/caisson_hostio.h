@@ -47,3 +47,6 @@ int caisson_is_open(int fd);
 int caisson_unix_listen(const char *path);
 int caisson_unix_connect(const char *path);
 int caisson_accept(int listener);
+
+// Two connected Unix stream sockets, closed by exec, of which the first is non-blocking. Returns 0 or the negative errno.
+int caisson_socket_pair(int sockets[2]);

@@ -1,3 +1,5 @@
+import CLinux
+
 /// A queue of bytes with a limit. Its storage grows as far as it was ever needed, at most to the limit.
 struct ByteQueue: ~Copyable {
     let limit: Int
@@ -25,6 +27,32 @@ struct ByteQueue: ~Copyable {
         for index in 0..<accepted { storage[(start + index) & mask] = bytes[index] }
         count += accepted
         return accepted
+    }
+
+    /// Appends what lies behind the first `skipped` bytes of `segments`, memory that others may change meanwhile. It fits.
+    mutating func append(_ segments: UnsafeBufferPointer<iovec>, from skipped: Int) {
+        var skip = skipped
+        for index in segments.indices {
+            let length = unsafe segments[index].iov_len
+            if skip < length, let start = unsafe segments[index].iov_base {
+                unsafe append(start.advanced(by: skip), count: length - skip)
+            }
+            skip = max(0, skip - length)
+        }
+    }
+
+    private mutating func append(_ start: UnsafeRawPointer, count added: Int) {
+        precondition(added <= limit - count)
+        if count + added > storage.count { grow(to: count + added) }
+        let place = (first + count) & (storage.count - 1)
+        let untilEnd = min(added, storage.count - place)
+        unsafe storage.withUnsafeMutableBytes { bytes in
+            guard let base = bytes.baseAddress else { return }
+            // SAFETY: the storage has room for both parts, and is the queue's own.
+            unsafe caisson_copy(base.advanced(by: place), start, untilEnd)
+            unsafe caisson_copy(base, start.advanced(by: untilEnd), added - untilEnd)
+        }
+        count += added
     }
 
     /// Hands the oldest bytes, as many as lie in one piece, up to `maximum`, to `body`, which returns how many of them
