@@ -103,6 +103,6 @@ let package = Package(
         tests(
             "Live",
             ["Caisson", "KVM", "SoftwareKVM", "GuestMemory", "Devices", "HostIO", "TestSupport", "CLinux", system],
-            exclude: ["Repairs/processor.S", "Repairs/processors.S"]),
+            exclude: ["Repairs/processor.S", "Repairs/processors.S", "Sockets/vsock.c"]),
     ] + (isStatic ? [] : [slirp])
 )

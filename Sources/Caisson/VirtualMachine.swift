@@ -54,6 +54,8 @@ public final class VirtualMachine: Sendable {
     public let configuration: VirtualMachineConfiguration
     /// The controls of the machine's memory balloons, one for each in its configuration.
     public let memoryBalloonDevices: [VirtioTraditionalMemoryBalloonDevice]
+    /// The socket devices, in the order of the configuration.
+    public let socketDevices: [VirtioSocketDevice]
     let logger: Logger
     private let status = Mutex(Status())
     let parts = Mutex<Parts?>(nil)
@@ -75,6 +77,7 @@ public final class VirtualMachine: Sendable {
         memoryBalloonDevices = configuration.memoryBalloonDevices.map {
             VirtioTraditionalMemoryBalloonDevice($0, memorySize: configuration.memorySize)
         }
+        socketDevices = configuration.socketDevices.map { _ in VirtioSocketDevice() }
         self.logger = logger ?? Self.quietLogger
     }
 
@@ -276,7 +279,7 @@ public final class VirtualMachine: Sendable {
         let devices: HostDevices
         do {
             devices = try HostDevices(
-                configuration, balloons: memoryBalloonDevices, loop: loop, logger: logger,
+                configuration, balloons: memoryBalloonDevices, sockets: socketDevices, loop: loop, logger: logger,
                 consoleEvent: { [weak self] line, event in self?.consoleReported(event, on: line) })
         } catch {
             loop.stop()

@@ -26,6 +26,8 @@ public struct VirtualMachineError: Error, Equatable, Sendable {
         case networkFailure
         /// The guest did what neither the host's KVM nor Caisson can execute.
         case guestNotExecutable
+        /// The guest took no connection.
+        case connectionFailure
         /// The machine has nothing by which its guest could be asked.
         case notSupported
     }

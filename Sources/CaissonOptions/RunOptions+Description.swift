@@ -23,6 +23,7 @@ extension RunOptions {
         }
         let disks = try diskSpecifications()
         let networks = try networkSpecifications()
+        let socket = try socketSpecification()
         let timeout = try self.timeout.map(Self.timeout)
         let statisticsFile = try self.statisticsFile()
         let logLevel = try leastLevel()
@@ -41,6 +42,7 @@ extension RunOptions {
         description.disks = disks
         description.networks = networks
         description.balloonTarget = balloonTarget
+        description.socket = socket
         description.hardware = hardware
         description.timeout = timeout
         description.debugExit = debugExit

@@ -183,6 +183,11 @@ extension RunOptions {
         return path
     }
 
+    func socketSpecification() throws(CommandError) -> SocketSpecification? {
+        guard let vsock else { return nil }
+        do { return try SocketSpecification(vsock) } catch { throw .usage("--vsock: \(error)") }
+    }
+
     func leastLevel() throws(CommandError) -> Logger.Level {
         guard let text = logLevel else {
             return switch verbose {

@@ -14,6 +14,7 @@ package struct RunOptions: Equatable {
     package var memoryBacking = "anonymous"
     package var balloon = false
     package var balloonTarget: String?
+    package var vsock: String?
     package var hardware = "auto"
     package var name: String?
     package var timeout: String?
@@ -81,6 +82,7 @@ package struct RunOptions: Equatable {
             case "--network", "--net": network.append(value)
             case "--memory-backing": memoryBacking = value
             case "--balloon-target": balloonTarget = value
+            case "--vsock": vsock = value
             case "--hardware": hardware = value
             case "--name": name = value
             case "--timeout": timeout = value

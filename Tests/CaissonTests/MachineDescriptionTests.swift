@@ -11,7 +11,7 @@ import Testing
         "memory=134217728", "backing=hugepages", "cpus=3", "cpu-quota=50%", "cpu-affinity=0,2,1",
         "console=pty:/tmp/tty", "console-port=file:/a,,b", "console-port=unix:/s,name=org.x",
         "disk=/a,,b,readonly,cache=none,serial=x", "disk=size=4096,bps=1000,iops=5,iops_max=50",
-        "network=tap=vm0,mtu=9000", "network=link=/l", "balloon=67108864", "hardware=cmdline",
+        "network=tap=vm0,mtu=9000", "network=link=/l", "balloon=67108864", "vsock=/s,,t,cid=7", "hardware=cmdline",
         "timeout=30000ms",
         "statistics=/tmp/a=b",
         "debug-exit=yes", "restart=no",
@@ -41,6 +41,7 @@ import Testing
         #expect(description.disks[0].isReadOnly && description.disks[0].cache == .none)
         #expect(description.networks.map(\.attachment) == [.tap(name: "vm0"), .link(path: "/l")])
         #expect(description.balloonTarget == 64 << 20)
+        #expect(description.socket?.path == "/s,t" && description.socket?.cid == 7)
         #expect(description.hardware == .commandLine)
         #expect(description.timeout == .seconds(30))
         #expect(description.statisticsFile == "/tmp/a=b")
@@ -82,6 +83,8 @@ import Testing
         ("balloon=134217729", .invalid("balloon", "134217729", expected: "bytes, at most the memory's")),
         ("hardware=fax", .invalid("hardware", "fax", expected: "auto, acpi, fdt or cmdline")),
         ("disk=", .invalid("disk", "", expected: "a disk")),
+        ("vsock=", .invalid("vsock", "", expected: "a socket device")),
+        ("vsock=s,cid=2", .invalid("vsock", "s,cid=2", expected: "a socket device")),
         ("disk=size=4G", .invalid("disk", "size=4G", expected: "a disk")),
         ("network=none", .invalid("network", "none", expected: "a network")),
         ("cpus=0", .invalid("cpus", "0", expected: "1 to 4096")),

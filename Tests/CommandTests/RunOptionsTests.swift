@@ -21,6 +21,7 @@ import Testing
         ["--console", "none", "--virtio-console", "terminal", "--virtio-console", "pty,name=a"],
         ["--balloon", "--balloon-target", "64M", "--memory-backing", "thp"],
         ["--disk", "a,readonly", "--disk", "size=4G", "--snapshot", "--hardware", "acpi"],
+        ["--vsock", "s,cid=5"],
     ]
 
     @Test(arguments: plain) func `plain arguments are understood`(arguments: [String]) throws {

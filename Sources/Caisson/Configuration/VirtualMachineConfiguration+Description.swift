@@ -32,6 +32,7 @@ extension VirtualMachineConfiguration {
             balloon.targetVirtualMachineMemorySize = target
             memoryBalloonDevices = [balloon]
         }
+        socketDevices = description.socket.map { [VirtioSocketDeviceConfiguration($0)] } ?? []
         hardwareDescription = description.hardware
         restartsOnReset = description.restartsOnReset
         hasDebugExitPort = description.debugExit

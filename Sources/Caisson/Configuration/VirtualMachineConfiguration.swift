@@ -36,6 +36,8 @@ public struct VirtualMachineConfiguration: Sendable {
     public var entropyDevices: [VirtioEntropyDeviceConfiguration] = []
     /// At most one. `VirtualMachine.memoryBalloonDevices` has its controls.
     public var memoryBalloonDevices: [VirtioTraditionalMemoryBalloonDeviceConfiguration] = []
+    /// At most one.
+    public var socketDevices: [VirtioSocketDeviceConfiguration] = []
     /// How the guest learns of its devices.
     public var hardwareDescription = HardwareDescriptionMethod.automatic
     /// Whether a guest that resets its machine starts again; otherwise the machine stops.
@@ -62,7 +64,7 @@ public struct VirtualMachineConfiguration: Sendable {
 
     private var virtioDeviceCount: Int {
         consoleDevices.count + storageDevices.count + networkDevices.count + entropyDevices.count
-            + memoryBalloonDevices.count
+            + memoryBalloonDevices.count + socketDevices.count
     }
 
     /// Checks everything that can be checked without touching the host.
@@ -111,6 +113,10 @@ public struct VirtualMachineConfiguration: Sendable {
         for device in consoleDevices { try device.validate() }
         for disk in storageDevices { try disk.validate() }
         for device in networkDevices { try device.validate() }
+        guard socketDevices.count <= 1 else {
+            throw invalid("\(socketDevices.count) socket devices: a machine has at most 1")
+        }
+        for device in socketDevices { try device.validate() }
         guard serialPorts.allSatisfy({ $0.attachment.source != nil }) else {
             throw invalid("a serial port's attachment is none of Caisson's")
         }

@@ -7,8 +7,8 @@ import Logging
 //         console=terminal timeout=30000ms debug-exit=no restart=yes log-level=warning
 extension MachineDescription {
     private enum Field: String, CaseIterable {
-        case name, kernel, ramdisk, append, cmdline, memory, cpus, console, disk, network, balloon, hardware, timeout
-        case backing
+        case name, kernel, ramdisk, append, cmdline, memory, cpus, console, disk, network, balloon, vsock, hardware
+        case timeout, backing
         case consolePort = "console-port"
         case cpuQuota = "cpu-quota"
         case cpuAffinity = "cpu-affinity"
@@ -42,6 +42,7 @@ extension MachineDescription {
         words += disks.map { word(.disk, $0) }
         words += networks.map { word(.network, $0) }
         if let balloonTarget { words.append(word(.balloon, balloonTarget)) }
+        if let socket { words.append(word(.vsock, socket)) }
         words.append(word(.hardware, hardware.rawValue))
         if let timeout { words.append(word(.timeout, "\(timeout.wholeMilliseconds)ms")) }
         if let statisticsFile { words.append(word(.statistics, statisticsFile)) }
@@ -51,8 +52,8 @@ extension MachineDescription {
         return words
     }
 
-    /// Reads a description. All fields have to be there once, but `cpu-quota`, `cpu-affinity`, `balloon`, `timeout` and
-    /// `statistics` may be missing, and `ramdisk`, `console-port`, `disk` and `network` repeated or missing.
+    /// Reads a description. All fields have to be there once, but `cpu-quota`, `cpu-affinity`, `balloon`, `vsock`, `timeout`
+    /// and `statistics` may be missing, and `ramdisk`, `console-port`, `disk` and `network` repeated or missing.
     package init(arguments: [String]) throws(MachineDescriptionError) {
         var values: [Field: [String]] = [:]
         for word in arguments {
@@ -135,6 +136,7 @@ extension MachineDescription {
         balloonTarget = try optional(.balloon, "bytes, at most the memory's") { text in
             UInt64(text).flatMap { $0 <= memorySize ? $0 : nil }
         }
+        socket = try optional(.vsock, "a socket device") { try? SocketSpecification($0) }
         hardware = try required(.hardware, "auto, acpi, fdt or cmdline", HardwareDescriptionMethod.init(rawValue:))
         timeout = try optional(.timeout, "milliseconds, as in 30000ms") { text in
             guard text.hasSuffix("ms"), let count = Int64(text.dropLast(2)) else { return nil }

@@ -49,6 +49,7 @@ package struct MachineDescription: Equatable, Sendable {
     package var networks: [NetworkSpecification] = []
     /// Bytes of memory that a balloon leaves to the guest, at most `memorySize`; nil for a machine without one.
     package var balloonTarget: UInt64?
+    package var socket: SocketSpecification?
     package var hardware = HardwareDescriptionMethod.automatic
     /// How long the machine may run, in `timeouts` and whole milliseconds.
     package var timeout: Duration?

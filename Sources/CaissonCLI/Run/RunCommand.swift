@@ -37,6 +37,7 @@ struct RunCommand: ParsableCommand {
         options.memoryBacking = machine.memoryBacking
         options.balloon = machine.balloon
         options.balloonTarget = machine.balloonTarget
+        options.vsock = machine.vsock
         options.hardware = machine.hardware
         options.name = machine.name
         options.timeout = machine.timeout
@@ -141,6 +142,15 @@ struct MachineOptions: ParsableArguments {
             """, valueName: "network"),
         completion: .list(["tap", "tap=", "link=", "none"]))
     var network: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
+            """
+            A way to the guest's AF_VSOCK ports: a Unix socket is made at PATH, whose clients write CONNECT PORT; the \
+            guest's connections to the host's port P go to PATH_P. May be followed by ,cid=N (default 3).
+            """, valueName: "path"),
+        completion: .file())
+    var vsock: String?
 
     @Option(
         help: ArgumentHelp(

@@ -1,4 +1,5 @@
 import Caisson
+import SystemPackage
 import Testing
 
 /// Works in the default guest's shell.
@@ -6,10 +7,13 @@ enum LinuxSession {
     static let prompt = "# "
 
     /// A guest at its shell's prompt.
+    /// - Parameter ramdisk: unpacked behind the guest's own.
     static func boot(
-        _ words: String = "", change: (inout VirtualMachineConfiguration) -> Void = { _ in }
+        _ words: String = "", ramdisk: FilePath? = nil, change: (inout VirtualMachineConfiguration) -> Void = { _ in }
     ) async throws -> TestMachine {
-        let guest = try TestMachine(try DefaultGuest.loader(words)) {
+        var loader = try DefaultGuest.loader(words)
+        if let ramdisk { loader.addRamdisk(ramdisk) }
+        let guest = try TestMachine(loader) {
             $0.memorySize = 128 << 20
             change(&$0)
         }

@@ -22,12 +22,14 @@ final class HostDevices: Sendable {
     /// Opens what the devices need of the host.
     /// - Parameters:
     ///   - balloons: the controls of the machine's memory balloons.
+    ///   - sockets: the machine's socket devices.
     ///   - loop: serves the devices that never wait for the host.
     ///   - consoleEvent: hears what is typed at console devices for the machine.
     /// - Throws: `storageFailure`, `networkFailure`, `consoleFailure`, `hostFailure`.
     init(
         _ configuration: VirtualMachineConfiguration, balloons: [VirtioTraditionalMemoryBalloonDevice],
-        loop: EventLoop, logger: Logger, consoleEvent: @escaping @Sendable (ConsoleLine, Console.Event) -> Void
+        sockets: [VirtioSocketDevice], loop: EventLoop, logger: Logger,
+        consoleEvent: @escaping @Sendable (ConsoleLine, Console.Event) -> Void
     ) throws(VirtualMachineError) {
         var items: [Item] = []
         var consoles: [HostConsoles] = []
@@ -55,6 +57,12 @@ final class HostDevices: Sendable {
                 items.append(
                     Item(name: "console device", loop: loop, make: { host.makeDevice() }, close: { host.close() }))
             } catch {
+                for item in items { item.close() }
+                throw error
+            }
+        }
+        for (device, owner) in zip(configuration.socketDevices, sockets) {
+            do throws(VirtualMachineError) { items.append(try Self.makeSockets(device, owner)) } catch {
                 for item in items { item.close() }
                 throw error
             }
@@ -119,6 +127,18 @@ final class HostDevices: Sendable {
                     name: source.name, loop: loop, make: { VirtioNet(interface: network) }, close: { port.stop() })
             }
         } catch { throw VirtualMachineError(.networkFailure, "\(error)") }
+    }
+
+    private static func makeSockets(
+        _ device: VirtioSocketDeviceConfiguration, _ owner: VirtioSocketDevice
+    ) throws(VirtualMachineError) -> Item {
+        do {
+            // Its own thread: what moves much data is not to hold up the console.
+            let loop = try EventLoop(name: "caisson-vsock")
+            let sockets = try HostSockets(device, owner: owner, loop: loop)
+            return Item(
+                name: "socket device", loop: loop, make: { sockets.makeDevice() }, close: { sockets.close() })
+        } catch { throw VirtualMachineError(error) }
     }
 
     /// Ends the devices' threads. Nothing is in flight any more.
