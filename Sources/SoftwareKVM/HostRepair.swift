@@ -27,6 +27,9 @@ package struct HostRepair: ~Copyable, Sendable {
         (systemCalls.statistics, instructions.statistics)
     }
 
+    /// Whether exits to repair are frequent from now on, each of which looks at the registers: the guest has set up SYSCALL.
+    package var needsRegistersOften: Bool { systemCalls.guestRegisters.lstar != nil }
+
     /// What the guest wrote to the SYSCALL registers: a part of the machine's state.
     package var systemCallRegisters: SystemCallRepair.Registers { systemCalls.guestRegisters }
 

@@ -51,6 +51,11 @@ struct VCPURun: Sendable {
         case .msrWrite(let index, let value):
             do throws(KVMError) {
                 vcpu.answerMSRWrite(isAccepted: try repair.writeMSR(index, value, on: vcpu) == .done)
+                // Not from the start: every exit pays for it.
+                if repair.needsRegistersOften, try vcpu.synchronizeRegisters() {
+                    // That forgot kicks: have the next run end at once, and orders looked at.
+                    vcpu.kick()
+                }
             } catch { throw VirtualMachineError(error) }
         case .msrRead(let index):
             vcpu.answerMSRRead(repair.readMSR(index))

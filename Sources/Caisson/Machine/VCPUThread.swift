@@ -165,7 +165,6 @@ final class VCPUThread: Sendable {
         _ vcpu: inout VCPU, _ quirks: HostQuirks, _ machine: MachineHandle
     ) throws(VirtualMachineError) -> HostRepair {
         do throws(KVMError) {
-            if quirks.needRepair { try vcpu.synchronizeRegisters() }
             try ProcessorState.initialize(vcpu, isFirst: index == 0)
         } catch { throw VirtualMachineError(error) }
         return HostRepair(quirks: quirks, memory: machine.memory)
