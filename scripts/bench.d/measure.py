@@ -119,8 +119,8 @@ class Bench:
         self.folder = tempfile.TemporaryDirectory(prefix="caisson-bench.")
         work = pathlib.Path(self.folder.name)
         self.hello, self.monitor = str(work / "hello"), str(work / "vmm")
-        self._compile("-static", self.parts / "hello.c", "-o", self.hello)
-        self._compile("-static", self.parts / "vmm.c", "-o", self.monitor)
+        self.compile("-static", self.parts / "hello.c", "-o", self.hello)
+        self.compile("-static", self.parts / "vmm.c", "-o", self.monitor)
         self.quiet = self._guest(work / "quiet", exits=0)
         self.busy = self._guest(work / "busy", exits=EXITS)
         return self
@@ -128,7 +128,7 @@ class Bench:
     def __exit__(self, *_):
         self.folder.cleanup()
 
-    def _compile(self, *arguments):
+    def compile(self, *arguments):
         command = ["gcc", "-O2", "-Wall", "-Wextra", "-Werror", *map(str, arguments)]
         if subprocess.run(command).returncode:
             raise Failure("gcc failed")
@@ -136,7 +136,7 @@ class Bench:
     def _guest(self, path, exits):
         """The guest's program as an ELF file and as a flat one."""
         elf, flat = f"{path}.elf", f"{path}.bin"
-        self._compile(
+        self.compile(
             "-m32", "-nostdlib", "-static", f"-DEXITS={exits}", self.parts / "guest.S", "-o", elf,
             "-Wl,--build-id=none,-N,--no-warn-rwx-segments,-Ttext=0x100000,--section-start=.note.pvh=0x101000",
         )
