@@ -175,8 +175,8 @@ static void become_shell(void)
 	exit(127);
 }
 
-/* Runs busybox at idle priority, without a word. */
-static void run_aside(char **arguments)
+/* Runs busybox without a word. */
+static void run_aside(char **arguments, int policy)
 {
 	char *environment[] = { NULL };
 	int priority = 0;
@@ -188,22 +188,23 @@ static void run_aside(char **arguments)
 	dup2(null, 0);
 	dup2(null, 1);
 	dup2(null, 2);
-	my_syscall3(__NR_sched_setscheduler, 0, SCHED_IDLE, &priority);
+	my_syscall3(__NR_sched_setscheduler, 0, policy, &priority);
 	set_blocked_signals(0);
 	execve("/bin/busybox", arguments, environment);
 	exit(127);
 }
 
 /* What nobody waits for, done once the shell has had the time for its prompt: links for busybox's applets, which its own
- * shell finds without them, and the network's address by DHCP, which stays to renew it. */
+ * shell finds without them, at idle priority; and the network's address by DHCP, which stays to renew it and is not idle: a
+ * shell that waits for the network would keep it from getting there. */
 static void do_the_rest(void)
 {
 	char *links[] = { "busybox", "--install", "-s", NULL };
 	char *lease[] = { "busybox", "udhcpc", "-f", "-i", "eth0", "-s", "/etc/udhcpc", NULL };
 
-	run_aside(links);
+	run_aside(links, SCHED_IDLE);
 	if (my_syscall2(__NR_access, "/sys/class/net/eth0", 0) == 0)
-		run_aside(lease);
+		run_aside(lease, SCHED_NORMAL);
 }
 
 /* Serves until the machine is to end; returns the reboot command for that. */
