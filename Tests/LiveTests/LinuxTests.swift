@@ -27,6 +27,9 @@ struct LinuxTests {
             try await run("head -c 100000 /dev/zero | md5sum", in: guest).hasPrefix("0019d23bef56a136a1891211d7007f6f"))
         #expect(try await run("false || echo $?", in: guest) == "1\n")
 
+        // Programs use the vector registers that they see, so the kernel has to save them.
+        #expect(try await run("grep -c -w xsave /proc/cpuinfo", in: guest) == "1\n")
+
         // Signals, background jobs, timers.
         #expect(try await run("sleep 100 & kill -9 $!; wait $!; echo $?", in: guest).contains("137"))
         #expect(try await run("trap 'echo caught' USR1; kill -USR1 $$; trap - USR1", in: guest) == "caught\n")
