@@ -164,9 +164,8 @@ extension RunOptions {
     }
 
     func networkSpecifications() throws(CommandError) -> [NetworkSpecification] {
-        guard network != ["none"] else { return [] }
         var networks: [NetworkSpecification] = []
-        for text in network {
+        for text in network where network != ["none"] {
             guard text != "none" else {
                 throw .usage("--network none is for a machine without a network: leave the other --network options out")
             }
@@ -174,7 +173,29 @@ extension RunOptions {
                 throw .usage("--network: \(error)")
             }
         }
-        return networks
+        if network.isEmpty {
+            var user = UserNetworkSpecification()
+            // Nobody asked for one.
+            user.isOptional = publish.isEmpty
+            networks.append(NetworkSpecification(.user(user)))
+        }
+        return publish.isEmpty ? networks : try publishing(on: networks)
+    }
+
+    /// The networks, the first user network of which has the ports of --publish.
+    private func publishing(on networks: [NetworkSpecification]) throws(CommandError) -> [NetworkSpecification] {
+        var networks = networks
+        for index in networks.indices {
+            guard case .user(var user) = networks[index].attachment else { continue }
+            for text in publish {
+                do throws(PortForwardError) { try user.publish(PortForward(text)) } catch {
+                    throw .usage("--publish: \(error)")
+                }
+            }
+            networks[index].attachment = .user(user)
+            return networks
+        }
+        throw .usage("--publish needs a user network: leave --network out, or give --network user as well")
     }
 
     func statisticsFile() throws(CommandError) -> String? {

@@ -11,6 +11,7 @@ package struct RunOptions: Equatable {
     package var disk: [String] = []
     package var snapshot = false
     package var network: [String] = []
+    package var publish: [String] = []
     package var memoryBacking = "anonymous"
     package var balloon = false
     package var balloonTarget: String?
@@ -80,6 +81,7 @@ package struct RunOptions: Equatable {
             case "--cpu-affinity": cpuAffinity = value
             case "--disk": disk.append(value)
             case "--network", "--net": network.append(value)
+            case "--publish", "-p": publish.append(value)
             case "--memory-backing": memoryBacking = value
             case "--balloon-target": balloonTarget = value
             case "--vsock": vsock = value

@@ -4,9 +4,9 @@
  *     caisson-slirp [host-loopback] [tcp:ADDRESS:PORT:GUESTPORT | udp:...]...
  *
  * Descriptor 3 is a stream socket to the machine, for Ethernet frames (stream.h). Descriptor 2 gets "ready" once every
- * port listens, or a line that says why not; 0 and 1 are /dev/null. The process ends with the stream: the kernel closes the machine's end of it
- * whatever ends the machine, which also holds where the thread that started this process ends first, unlike
- * PR_SET_PDEATHSIG.
+ * port listens, or a line that says why not; 0 and 1 are /dev/null. The process ends with the stream: the kernel closes
+ * the machine's end of it whatever ends the machine, which also holds where the thread that started this process ends
+ * first, unlike PR_SET_PDEATHSIG.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -25,6 +25,9 @@
 #include "stream.h"
 
 #define MACHINE 3
+
+// UserNetwork.mtu tells the guest the same. A packet of it fits in a frame of any kind.
+#define MTU 65520
 
 static Slirp *slirp;
 static bool reaches_host;
@@ -123,6 +126,9 @@ static void make_network(void)
         .vhost.s_addr = inet_addr("10.0.2.2"),
         .vnameserver.s_addr = inet_addr("10.0.2.3"),
         .vdhcp_start.s_addr = inet_addr("10.0.2.15"),
+        // Nothing is between the guest and this end that a packet could be too large for.
+        .if_mtu = MTU,
+        .if_mru = MTU,
         // filter.h says why not by libslirp.
         .disable_host_loopback = false,
     };

@@ -18,6 +18,7 @@ import Testing
         ["--timeout", "1s", "--no-reboot", "--debug-exit"], ["--console", "none", "-v", "--verbose", "-v"],
         ["--log-level", "info", "--kernel", "a", "--kernel", "b"], ["--kernel", "", "--name", "ä"],
         ["--network", "tap", "--net", "link=a", "--network", "none"],
+        ["--network", "user,host-loopback", "--publish", "8080:80", "-p", "53:53/udp"],
         ["--console", "none", "--virtio-console", "terminal", "--virtio-console", "pty,name=a"],
         ["--balloon", "--balloon-target", "64M", "--memory-backing", "thp"],
         ["--disk", "a,readonly", "--disk", "size=4G", "--snapshot", "--hardware", "acpi"],

@@ -62,6 +62,42 @@ import Testing
         #expect(description.logLevel == .error)
     }
 
+    static let networks: [([String], [String])] = [
+        ([], ["user,optional"]), (["--network", "none"], []), (["--net", "user"], ["user"]),
+        (["-p", "8080:80"], ["user,publish=8080:80"]),
+        (
+            ["--publish=1:2", "-p3:4/udp", "--network", "tap", "--network", "user,host-loopback"],
+            ["tap", "user,host-loopback,publish=1:2,publish=3:4/udp"]
+        ),
+        (
+            ["--network", "user,publish=127.0.0.1:1:2", "--network", "user", "-p", "3:4"],
+            ["user,publish=127.0.0.1:1:2,publish=3:4", "user"]
+        ),
+    ]
+
+    @Test(arguments: networks)
+    func `networks and published ports arrive`(options: [String], words: [String]) throws {
+        let command = try Command()
+        let arguments = ["run", "--kernel", command.folder.file("k")] + options
+        #expect(try told(command.run(arguments)).description.networks.map(\.description) == words)
+    }
+
+    @Test(arguments: [
+        (["-p", "80"], "--publish: '80' publishes no port"),
+        (["-p", "80:80", "-p", "127.0.0.1:80:81"], "--publish: '127.0.0.1:80:81' publishes no port: that port"),
+        (["--network", "user,publish=1:2", "-p", "1:3"], "--publish: '1:3' publishes no port: that port"),
+        (["--network", "none", "-p", "1:2"], "--publish needs a user network"),
+        (["--network", "tap", "-p", "1:2"], "--publish needs a user network"),
+        (["--network", "user,mtu=100"], "--network: 'user,mtu=100'"),
+        (["--network", "user", "--network", "none"], "--network none is for a machine without a network"),
+    ])
+    func `ports that cannot be published are named`(options: [String], message: String) throws {
+        let command = try Command()
+        let child = command.run(["run", "--kernel", command.folder.file("k")] + options)
+        #expect(child.status == 2)
+        #expect(child.errors.contains(message), "\(child.errors)")
+    }
+
     @Test(arguments: [("", ""), ("--x y", "--x y"), ("a  b", "a  b")])
     func `a command line replaces the defaults`(given: String, words: String) throws {
         let command = try Command()

@@ -80,34 +80,12 @@ extension Console {
     func write(_ text: String) { writeAll(Array(text.utf8)) }
 }
 
-/// Whether `condition` holds within ten seconds.
-func eventually(_ condition: () -> Bool) -> Bool {
-    for _ in 0..<10_000 {
-        if condition() { return true }
-        usleep(1000)
-    }
-    return false
-}
-
 /// Bytes that show a loss, a repetition or a swap, without the command key.
 func pattern(_ count: Int) -> [UInt8] {
     (0..<count).map { index in
         let step: Int = index * 7 + index / 95
         return UInt8(32 + step % 95)
     }
-}
-
-/// What is in a directory.
-func names(in path: String) -> [String] {
-    guard let directory = opendir(path) else { return [] }
-    defer { closedir(directory) }
-    var names: [String] = []
-    while let entry = readdir(directory) {
-        withUnsafePointer(to: &entry.pointee.d_name) {
-            $0.withMemoryRebound(to: CChar.self, capacity: 256) { names.append(String(cString: $0)) }
-        }
-    }
-    return names
 }
 
 /// Open descriptors of this process, and its threads of a name, once the process, which is one of a test's own, has

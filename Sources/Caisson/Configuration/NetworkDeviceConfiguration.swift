@@ -6,6 +6,75 @@ public import SystemPackage
 /// Conforming types are this library's own.
 public protocol NetworkDeviceAttachment: Sendable {}
 
+/// The host's own network, without privileges: a process in between acts for the guest on the host's sockets. The guest
+/// gets an address by DHCP, and a name server.
+public struct NATNetworkDeviceAttachment: NetworkDeviceAttachment, Equatable {
+    /// Ports of the host's that lead to the guest, from the machine's start on.
+    public var publishedPorts: [PublishedPort] = []
+    /// Whether the guest reaches what listens on the host's loopback interface only, at 10.0.2.2.
+    public var reachesHostLoopback = false
+    /// Whether a machine starts without the device where this host has no helper program for it.
+    var isOptional = false
+
+    /// A network with no published port.
+    public init() {}
+}
+
+/// A port of the host's that leads to one of the guest's.
+public struct PublishedPort: Equatable, Sendable {
+    /// Which protocol a port is of.
+    public enum TransportProtocol: Sendable {
+        /// Streams.
+        case tcp
+        /// Datagrams.
+        case udp
+    }
+
+    /// The IPv4 address at which the host listens, in decimal; all addresses are 0.0.0.0.
+    public var hostAddress: String
+    /// The host's port, 1 to 65535.
+    public var hostPort: UInt16
+    /// The guest's port, 1 to 65535.
+    public var guestPort: UInt16
+    /// What the port is of.
+    public var transportProtocol: TransportProtocol
+
+    /// A port at all of the host's addresses, unless one is given.
+    public init(
+        hostPort: UInt16, guestPort: UInt16, transportProtocol: TransportProtocol = .tcp,
+        hostAddress: String = "0.0.0.0"
+    ) {
+        self.hostPort = hostPort
+        self.guestPort = guestPort
+        self.transportProtocol = transportProtocol
+        self.hostAddress = hostAddress
+    }
+}
+
+extension NATNetworkDeviceAttachment {
+    init(_ specification: UserNetworkSpecification) {
+        reachesHostLoopback = specification.reachesHostLoopback
+        isOptional = specification.isOptional
+        publishedPorts = specification.publishes.map { forward in
+            PublishedPort(
+                hostPort: forward.hostPort, guestPort: forward.guestPort,
+                transportProtocol: forward.transport == .udp ? .udp : .tcp, hostAddress: "\(forward.hostAddress)")
+        }
+    }
+
+    /// - Throws: `PortForwardError`, for a port that cannot be published.
+    func specification() throws(PortForwardError) -> UserNetworkSpecification {
+        var specification = UserNetworkSpecification()
+        specification.reachesHostLoopback = reachesHostLoopback
+        specification.isOptional = isOptional
+        for port in publishedPorts {
+            let suffix = port.transportProtocol == .udp ? "/udp" : ""
+            try specification.publish(PortForward("\(port.hostAddress):\(port.hostPort):\(port.guestPort)\(suffix)"))
+        }
+        return specification
+    }
+}
+
 /// A tap interface of the host's, which the host bridges or routes as it likes.
 public struct TapNetworkDeviceAttachment: NetworkDeviceAttachment, Equatable {
     /// The interface. Without a name a new one is made, which takes the right to administer networks (CAP_NET_ADMIN) and
@@ -68,6 +137,9 @@ extension VirtioNetworkDeviceConfiguration {
     var specification: NetworkSpecification? {
         var specification: NetworkSpecification
         switch attachment {
+        case let nat as NATNetworkDeviceAttachment:
+            guard let network = try? nat.specification() else { return nil }
+            specification = NetworkSpecification(.user(network))
         case let tap as TapNetworkDeviceAttachment: specification = NetworkSpecification(.tap(name: tap.interfaceName))
         case let link as LinkNetworkDeviceAttachment:
             specification = NetworkSpecification(.link(path: link.path.string))
@@ -81,6 +153,9 @@ extension VirtioNetworkDeviceConfiguration {
     /// - Throws: `invalidConfiguration`.
     func validate() throws(VirtualMachineError) {
         func invalid(_ message: String) -> VirtualMachineError { VirtualMachineError(.invalidConfiguration, message) }
+        if let nat = attachment as? NATNetworkDeviceAttachment {
+            do throws(PortForwardError) { _ = try nat.specification() } catch { throw invalid("\(error)") }
+        }
         guard let specification else { throw invalid("a network device's attachment is none of Caisson's") }
         switch specification.attachment {
         case .tap(let name?) where !NetworkSpecification.isName(name):
@@ -96,6 +171,7 @@ extension VirtioNetworkDeviceConfiguration {
 
     package init(_ specification: NetworkSpecification) {
         switch specification.attachment {
+        case .user(let network): self.init(attachment: NATNetworkDeviceAttachment(network))
         case .tap(let name): self.init(attachment: TapNetworkDeviceAttachment(interfaceName: name))
         case .link(let path): self.init(attachment: LinkNetworkDeviceAttachment(path: FilePath(path)))
         }

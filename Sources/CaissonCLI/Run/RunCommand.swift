@@ -34,6 +34,7 @@ struct RunCommand: ParsableCommand {
         options.disk = machine.disk
         options.snapshot = machine.snapshot
         options.network = machine.network
+        options.publish = machine.publish
         options.memoryBacking = machine.memoryBacking
         options.balloon = machine.balloon
         options.balloonTarget = machine.balloonTarget
@@ -137,11 +138,21 @@ struct MachineOptions: ParsableArguments {
         name: [.long, .customLong("net")],
         help: ArgumentHelp(
             """
-            A network device, eth0, eth1 ...: tap or tap=NAME, an interface of the host's; link=PATH, another machine with \
-            the same path; either may be followed by ,mac=ADDRESS and ,mtu=BYTES; or none. May be repeated.
+            A network device, eth0, eth1 ...: user, the host's network; tap or tap=NAME, an interface of the host's; \
+            link=PATH, another machine with the same path; any may be followed by ,mac=ADDRESS, and the last two by \
+            ,mtu=BYTES; or none. May be repeated. (default: user)
             """, valueName: "network"),
-        completion: .list(["tap", "tap=", "link=", "none"]))
+        completion: .list(["user", "user,host-loopback", "tap", "tap=", "link=", "none"]))
     var network: [String] = []
+
+    @Option(
+        name: [.customShort("p", allowingJoined: true), .long],
+        help: ArgumentHelp(
+            """
+            A port of the host's that leads to the guest: [ADDRESS:]HOSTPORT:GUESTPORT, which may be followed by /udp. May \
+            be repeated.
+            """, valueName: "port"))
+    var publish: [String] = []
 
     @Option(
         help: ArgumentHelp(

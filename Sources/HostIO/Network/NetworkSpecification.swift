@@ -1,7 +1,9 @@
-/// A network device as the user writes it: `tap[=NAME][,mac=ADDRESS][,mtu=BYTES]` or `link=PATH[,…]`. A comma in a path is
-/// written twice.
+/// A network device as the user writes it: `user[,host-loopback][,publish=FORWARD]...[,optional][,mac=ADDRESS]`,
+/// `tap[=NAME][,mac=ADDRESS][,mtu=BYTES]` or `link=PATH[,…]`. A comma in a path is written twice.
 package struct NetworkSpecification: Equatable, Sendable {
     package enum Attachment: Equatable, Sendable {
+        /// The host's own network, through a process in between.
+        case user(UserNetworkSpecification)
         /// A tap interface of the host's; a new one without a name.
         case tap(name: String?)
         /// Another machine that is given the same path.
@@ -39,6 +41,7 @@ package struct NetworkSpecificationError: Error, Equatable, CustomStringConverti
         case repeatedOption(String)
         case unusableAddress(String)
         case unusableMTU(String)
+        case unusableUserOption(UserNetworkSpecificationError)
     }
 
     package let text: String
@@ -47,7 +50,8 @@ package struct NetworkSpecificationError: Error, Equatable, CustomStringConverti
     package var description: String {
         let why =
             switch reason {
-            case .unknownKind(let word): "there is no network '\(word)'; there are tap, tap=NAME, link=PATH and none"
+            case .unknownKind(let word):
+                "there is no network '\(word)'; there are user, tap, tap=NAME, link=PATH and none"
             case .unusableName(let name):
                 "no interface is called '\(name)': a name has 1 to \(NetworkSpecification.longestName) characters "
                     + "without spaces, '/', ':' and '%'"
@@ -58,6 +62,7 @@ package struct NetworkSpecificationError: Error, Equatable, CustomStringConverti
             case .repeatedOption(let word): "\(word) is there twice"
             case .unusableAddress(let address):
                 "'\(address)' is no device's address: use six bytes as in 52:54:00:12:34:56, the first even"
+            case .unusableUserOption(let error): "\(error)"
             case .unusableMTU(let mtu):
                 "'\(mtu)' is no MTU: use \(NetworkSpecification.mtus.lowerBound) to \(NetworkSpecification.mtus.upperBound)"
             }
@@ -78,6 +83,7 @@ extension NetworkSpecification {
         var words = CommaWords.split(text)
         let first = words.removeFirst()
         switch parts(first) {
+        case ("user", _): self.init(.user(UserNetworkSpecification()))
         case ("tap", _): self.init(.tap(name: nil))
         case ("tap=", let name):
             guard Self.isName(name) else { throw fail(.unusableName(name)) }
@@ -91,6 +97,13 @@ extension NetworkSpecification {
         var known: Set<String> = []
         for word in words {
             let (name, value) = parts(word)
+            if case .user(var network) = attachment, name != "mac=" {
+                do throws(UserNetworkSpecificationError) { try network.add(option: word) } catch {
+                    throw fail(.unusableUserOption(error))
+                }
+                attachment = .user(network)
+                continue
+            }
             guard known.insert(name).inserted else { throw fail(.repeatedOption(name)) }
             switch name {
             case "mac=":
@@ -112,6 +125,7 @@ extension NetworkSpecification: CustomStringConvertible {
     package var description: String {
         var words =
             switch attachment {
+            case .user(let network): ["user"] + network.options
             case .tap(nil): ["tap"]
             case .tap(let name?): ["tap=\(CommaWords.escaped(name))"]
             case .link(let path): ["link=\(CommaWords.escaped(path))"]

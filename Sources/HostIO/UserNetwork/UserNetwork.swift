@@ -7,8 +7,12 @@ import SystemPackage
 ///
 /// The process ends when the machine's end of the stream is closed, and so with this one, whatever ends that.
 package final class UserNetwork: Sendable {
+    /// Bytes of the largest packet, which the helper knows as well: few large packets cost less than many.
+    package static let mtu: UInt16 = 65520
+
     package let specification: UserNetworkSpecification
-    private let program: String
+    /// The helper's path.
+    package let program: String
     private let helper = Mutex<UserNetworkHelper?>(nil)
 
     /// - Parameter program: the helper's path; without it, `defaultProgram`.

@@ -31,7 +31,9 @@ struct Command {
         done
         """
 
-    func run(_ arguments: String..., output: Int32? = nil) -> Child {
+    func run(_ arguments: String..., output: Int32? = nil) -> Child { run(arguments, output: output) }
+
+    func run(_ arguments: [String], output: Int32? = nil) -> Child {
         Child.run(program, arguments, environment: environment, output: output)
     }
 

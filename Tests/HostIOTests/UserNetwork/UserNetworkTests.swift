@@ -45,7 +45,7 @@ import Testing
         #expect(guest.findGateway())
         let server = LoopbackSocket(isDatagram: true)
         guest.sendUDP(from: 1234, to: (.host, server.port), Array("a".utf8))
-        server.echo(Array("!".utf8))
+        server.answer { $0 + Array("!".utf8) }
         let answer = try #require(guest.receiveUDP(at: 1234))
         #expect(answer.payload == Array("a!".utf8))
         #expect(answer.from.0 == .host && answer.from.1 == server.port)

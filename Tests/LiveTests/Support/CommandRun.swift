@@ -22,9 +22,9 @@ enum BuiltCommand {
     }
 }
 
-/// `caisson run` with a kernel of a few bytes, at work. It ends, at the latest, with this value.
+/// `caisson run`, at work. It ends, at the latest, with this value.
 final class CommandRun {
-    let folder = Folder()
+    let folder: Folder
     let process: ChildProcess
     /// Its standard input, if that is a pipe; nil closes it.
     var input: Descriptor?
@@ -32,21 +32,40 @@ final class CommandRun {
     var output: Descriptor?
     private let errorFile = ScratchFile()
 
+    /// A machine with a kernel of a few bytes.
+    /// - Parameter code: what the guest executes, in protected mode.
+    convenience init(
+        _ code: [UInt8], _ options: [String] = [], on terminal: TestTerminal? = nil, behind command: [String] = [],
+        environment: [String: String] = [:]
+    ) throws {
+        let folder = Folder()
+        let kernel = folder.file("kernel", TestKernel.multiboot(code))
+        try self.init(
+            in: folder, ["--kernel", kernel, "-m", "32M"] + options, on: terminal, behind: command,
+            environment: environment)
+    }
+
+    /// A machine with the default guest.
+    convenience init(defaultGuest options: [String]) throws {
+        let guest = try #require(DefaultGuest.folder)
+        let words = ["--kernel", "\(guest)/vmlinux", "--initrd", "\(guest)/initramfs.cpio", "-m", "128M"]
+        try self.init(in: Folder(), words + ["--append", "quiet TERM=dumb LINES=50 COLUMNS=2000"] + options)
+    }
+
     /// It works in `folder`. Without a terminal, standard input and output are pipes; standard error is collected in both
     /// cases.
     /// - Parameters:
-    ///   - code: what the guest executes, in protected mode.
     ///   - command: a program in front of the command, with its arguments.
+    ///   - environment: words of the environment beside the usual ones.
     init(
-        _ code: [UInt8], _ options: [String] = [], on terminal: TestTerminal? = nil, behind command: [String] = []
+        in folder: Folder, _ options: [String], on terminal: TestTerminal? = nil, behind command: [String] = [],
+        environment: [String: String] = [:]
     ) throws {
+        self.folder = folder
         // What is sent to a process that failed is to fail the test only.
         signal(SIGPIPE, SIG_IGN)
-        let kernel = folder.file("kernel", TestKernel.multiboot(code))
         let words =
-            ["/usr/bin/env", "-C", folder.path] + command + [
-                try BuiltCommand.path(), "run", "--kernel", kernel, "-m", "32M", "--name", "t",
-            ] + options
+            ["/usr/bin/env", "-C", folder.path] + command + [try BuiltCommand.path(), "run", "--name", "t"] + options
         var streams: (Int32?, Int32?, Int32?) = (nil, nil, errorFile.descriptor.raw)
         var guestEnds: [Descriptor] = []
         if let terminal {
@@ -58,7 +77,7 @@ final class CommandRun {
             guestEnds = [guestInput, guestOutput]
             (streams.0, streams.1) = (guestInput.raw, guestOutput.raw)
         }
-        let environment = BuiltCommand.environment(folder)
+        let environment = BuiltCommand.environment(folder).merging(environment) { $1 }
         process = withExtendedLifetime(guestEnds) {
             ChildProcess(
                 words[0], Array(words.dropFirst()), environment: environment, streams: streams,
@@ -74,4 +93,32 @@ final class CommandRun {
         guard case .exited(let status)? = process.ending() else { return nil }
         return status
     }
+
+    /// Waits until the guest wrote `text`, and returns what came before.
+    /// - Throws: where it did not in time, or ended.
+    @discardableResult
+    func expect(_ text: String, within limit: Duration = .seconds(180)) throws -> String {
+        let (output, wanted) = (try #require(output), Array(text.utf8))
+        let deadline = ContinuousClock.now + limit
+        var bytes: [UInt8] = []
+        while !bytes.ends(with: wanted) {
+            bytes += output.receive(1)
+            if ContinuousClock.now > deadline || process.ending(within: .zero) != nil {
+                Issue.record("no '\(text)' but:\n\(String(decoding: bytes, as: UTF8.self))")
+                throw Silent()
+            }
+        }
+        return String(decoding: bytes.dropLast(wanted.count), as: UTF8.self)
+    }
+
+    /// Runs a command in the default guest's shell and returns what it wrote.
+    func shell(_ command: String) throws -> String {
+        input?.send("\(command); echo do''ne\n")
+        try expect("do''ne\r\n")
+        let answer = try expect("done\r\n")
+        try expect("# ")
+        return answer.replacing("\r\n", with: "\n")
+    }
+
+    private struct Silent: Error {}
 }

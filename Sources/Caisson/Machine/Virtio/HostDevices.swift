@@ -38,7 +38,8 @@ final class HostDevices: Sendable {
         }
         for (index, device) in configuration.networkDevices.enumerated() {
             do throws(VirtualMachineError) {
-                items.append(try Self.makeNetwork(device, index: index, queueCount: configuration.cpuCount, logger))
+                let item = try Self.makeNetwork(device, index: index, queueCount: configuration.cpuCount, logger)
+                if let item { items.append(item) }
             } catch {
                 for item in items { item.close() }
                 throw error
@@ -103,30 +104,59 @@ final class HostDevices: Sendable {
 
     private static func makeNetwork(
         _ device: VirtioNetworkDeviceConfiguration, index: Int, queueCount: Int, _ logger: Logger
-    ) throws(VirtualMachineError) -> Item {
+    ) throws(VirtualMachineError) -> Item? {
         guard let specification = device.specification else {
             preconditionFailure("a validated configuration has Caisson's attachments")
         }
+        let report: @Sendable (String) -> Void = { logger.warning("\($0)") }
         let loop: EventLoop
         do { loop = try EventLoop(name: "caisson-net\(index)") } catch { throw VirtualMachineError(error) }
         let address = device.macAddress.address.rawValue
-        do throws(NetworkError) {
-            switch specification.attachment {
-            case .tap(let name):
-                let tap = try TapInterface(name: name, queueCount: min(queueCount, 8))
-                logger.info("eth\(index) is \(tap.name) on the host")
-                let network = TapNetwork(
-                    tap, address: address, mtu: UInt16(specification.mtu ?? tap.mtu), loop: loop,
-                    report: { logger.warning("\($0)") })
-                return Item(name: "network device on \(tap.name)", loop: loop) { VirtioNet(interface: network) }
-            case .link(let path):
-                let source = try LinkSource(path: path)
-                let port = FramePort(source, loop: loop, report: { logger.warning("\($0)") })
-                let network = FrameNetwork(port, address: address, mtu: UInt16(specification.mtu ?? 1500))
-                return Item(
-                    name: source.name, loop: loop, make: { VirtioNet(interface: network) }, close: { port.stop() })
+        func item(_ source: any FrameSource, mtu: UInt16) -> Item {
+            let port = FramePort(source, loop: loop, report: report)
+            let network = FrameNetwork(port, address: address, mtu: mtu)
+            return Item(
+                name: source.name, loop: loop, make: { VirtioNet(interface: network) }, close: { port.stop() })
+        }
+        switch specification.attachment {
+        case .user(let specification):
+            guard let network = try openUserNetwork(specification, logger) else { return nil }
+            return item(UserNetworkSource(network, report: report), mtu: UserNetwork.mtu)
+        case .tap(let name):
+            let tap = try onNetwork { () throws(NetworkError) in
+                try TapInterface(name: name, queueCount: min(queueCount, 8))
             }
-        } catch { throw VirtualMachineError(.networkFailure, "\(error)") }
+            logger.info("eth\(index) is \(tap.name) on the host")
+            let network = TapNetwork(
+                tap, address: address, mtu: UInt16(specification.mtu ?? tap.mtu), loop: loop, report: report)
+            return Item(name: "network device on \(tap.name)", loop: loop) { VirtioNet(interface: network) }
+        case .link(let path):
+            let source = try onNetwork { () throws(NetworkError) in try LinkSource(path: path) }
+            return item(source, mtu: UInt16(specification.mtu ?? 1500))
+        }
+    }
+
+    private static func onNetwork<Value, Failure>(
+        _ body: () throws(Failure) -> Value
+    ) throws(VirtualMachineError) -> Value {
+        do { return try body() } catch { throw VirtualMachineError(.networkFailure, "\(error)") }
+    }
+
+    /// Its process starts when the guest's driver does, but if ports are published now: they listen from the start. Nil
+    /// where a machine without it was asked for rather than none.
+    private static func openUserNetwork(
+        _ specification: UserNetworkSpecification, _ logger: Logger
+    ) throws(VirtualMachineError) -> UserNetwork? {
+        let network = UserNetwork(specification)
+        do throws(UserNetworkError) {
+            if !specification.publishes.isEmpty { try network.open() }
+            guard network.isAvailable else { throw .noHelper(path: network.program) }
+        } catch {
+            guard specification.isOptional else { throw VirtualMachineError(.networkFailure, "\(error)") }
+            logger.warning("the machine has no network: \(error)")
+            return nil
+        }
+        return network
     }
 
     private static func makeSockets(

@@ -1,13 +1,12 @@
 import CLinux
 import Glibc
-import TestSupport
 
 /// A socket of the host's, on 127.0.0.1.
-struct LoopbackSocket {
-    let descriptor: Descriptor
-    let port: UInt16
+package struct LoopbackSocket {
+    package let descriptor: Descriptor
+    package let port: UInt16
 
-    static func address(_ port: UInt16) -> sockaddr_in {
+    private static func address(_ port: UInt16) -> sockaddr_in {
         sockaddr_in(
             sin_family: sa_family_t(AF_INET), sin_port: port.bigEndian,
             sin_addr: in_addr(s_addr: UInt32(0x7f00_0001).bigEndian), sin_zero: (0, 0, 0, 0, 0, 0, 0, 0))
@@ -28,7 +27,7 @@ struct LoopbackSocket {
     }
 
     /// Bound to a free port, and listening if it is TCP's.
-    init(isDatagram: Bool = false) {
+    package init(isDatagram: Bool = false) {
         descriptor = Self.make(isDatagram: isDatagram)
         var address = Self.address(0)
         let raw = descriptor.raw
@@ -39,31 +38,31 @@ struct LoopbackSocket {
     }
 
     /// A port that nobody uses at the moment.
-    static func freePort(isDatagram: Bool = false) -> UInt16 { LoopbackSocket(isDatagram: isDatagram).port }
+    package static func freePort(isDatagram: Bool = false) -> UInt16 { LoopbackSocket(isDatagram: isDatagram).port }
 
     /// A connection, or a socket whose messages go to the port; nil where nobody listens.
-    static func connect(to port: UInt16, isDatagram: Bool = false) -> Descriptor? {
+    package static func connect(to port: UInt16, isDatagram: Bool = false) -> Descriptor? {
         let descriptor = make(isDatagram: isDatagram)
         var address = address(port)
         return with(&address) { Glibc.connect(descriptor.raw, $0, $1) } == 0 ? descriptor : nil
     }
 
-    /// The next client within ten seconds.
-    func accept() -> Descriptor? {
-        guard descriptor.isReady(POLLIN, 10_000) else { return nil }
+    /// The next client, if it comes in time.
+    package func accept(within milliseconds: Int32 = 10_000) -> Descriptor? {
+        guard descriptor.isReady(POLLIN, milliseconds) else { return nil }
         return Descriptor(caisson_accept(descriptor.raw))
     }
 
-    /// Answers the next message with itself and `suffix`.
-    func echo(_ suffix: [UInt8]) {
-        guard descriptor.isReady(POLLIN, 10_000) else { return }
+    /// Answers the next message, if it comes in time.
+    package func answer(within milliseconds: Int32 = 10_000, _ answer: ([UInt8]) -> [UInt8]) {
+        guard descriptor.isReady(POLLIN, milliseconds) else { return }
         var buffer = [UInt8](repeating: 0, count: 2048)
         var sender = sockaddr_in()
         let raw = descriptor.raw
         let count = Self.with(&sender) { recvfrom(raw, &buffer, 2048, 0, $0, &$1) }
-        let answer = buffer[..<max(0, count)] + suffix
+        let bytes = answer(Array(buffer[..<max(0, count)]))
         _ = Self.with(&sender) { address, length in
-            Array(answer).withUnsafeBytes { sendto(raw, $0.baseAddress, $0.count, 0, address, length) }
+            bytes.withUnsafeBytes { sendto(raw, $0.baseAddress, $0.count, 0, address, length) }
         }
     }
 }
