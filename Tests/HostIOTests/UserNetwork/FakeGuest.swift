@@ -31,7 +31,7 @@ final class FakeGuest {
 
     /// What a driver's start leads to.
     func activate() throws {
-        stream = nil
+        // The former stream is closed afterwards: at its end the helper would end by itself.
         stream = Descriptor(
             try network.start(loop: loop) { [reports] error in reports.errors.withLock { $0.append(error) } }.release())
     }

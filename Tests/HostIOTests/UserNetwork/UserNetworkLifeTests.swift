@@ -70,6 +70,8 @@ import Testing
             print("helper \(guest.network.processID ?? 0);")
             fflush(nil)
             kill(getpid(), number)
+            // Another thread may get it first.
+            sleep(60)
             _ = guest
         }
         let output = String(decoding: result?.standardOutputContent ?? [], as: UTF8.self)

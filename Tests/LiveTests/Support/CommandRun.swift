@@ -46,10 +46,13 @@ final class CommandRun {
     }
 
     /// A machine with the default guest.
-    convenience init(defaultGuest options: [String]) throws {
+    /// - Parameter command: a program that becomes the command, with its arguments.
+    convenience init(defaultGuest options: [String], behind command: [String] = []) throws {
         let guest = try #require(DefaultGuest.folder)
         let words = ["--kernel", "\(guest)/vmlinux", "--initrd", "\(guest)/initramfs.cpio", "-m", "128M"]
-        try self.init(in: Folder(), words + ["--append", "quiet TERM=dumb LINES=50 COLUMNS=2000"] + options)
+        try self.init(
+            in: Folder(), words + ["--append", "quiet TERM=dumb LINES=50 COLUMNS=2000"] + options,
+            behind: command)
     }
 
     /// It works in `folder`. Without a terminal, standard input and output are pipes; standard error is collected in both
@@ -102,8 +105,9 @@ final class CommandRun {
         let deadline = ContinuousClock.now + limit
         var bytes: [UInt8] = []
         while !bytes.ends(with: wanted) {
-            bytes += output.receive(1)
-            if ContinuousClock.now > deadline || process.ending(within: .zero) != nil {
+            let next = output.receive(1)
+            bytes += next
+            if ContinuousClock.now > deadline || next.isEmpty && process.ending(within: .zero) != nil {
                 Issue.record("no '\(text)' but:\n\(String(decoding: bytes, as: UTF8.self))")
                 throw Silent()
             }

@@ -22,6 +22,12 @@ enum LinuxSession {
         return guest
     }
 
+    /// A command that writes blocks of 64 KiB, each different and by one system call: those, and page faults, are slow in an
+    /// emulated kernel.
+    static func numbers(blocks: Int) -> String {
+        #"awk 'BEGIN { for (c = 0; c < \#(blocks); c++) printf "%065535d\n", c }'"#
+    }
+
     /// Runs a command and returns what it wrote.
     static func run(
         _ command: String, in guest: TestMachine, within limit: Duration = .seconds(60)
