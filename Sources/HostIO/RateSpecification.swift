@@ -21,29 +21,47 @@ package struct RateSpecification: Equatable, Sendable {
         }
     }
 
-    /// Takes one option's value. False for one that is no number from 1 up.
+    /// Takes one option's value.
     /// - Parameters:
     ///   - name: one of `names`.
     ///   - size: reads a number of bytes as the user writes it.
-    package mutating func set(_ name: String, _ value: String, size: (String) -> UInt64?) -> Bool {
+    /// - Throws: `unusable`.
+    package mutating func set(
+        _ name: String, _ value: String, size: (String) -> UInt64?
+    ) throws(RateSpecificationError) {
         guard let field = Self.field(name) else { preconditionFailure("no option of a rate") }
         let number = name.hasPrefix("bps") ? size(value) : UInt64(value)
-        guard let number, number > 0 else { return false }
+        guard let number, number > 0 else { throw .unusable(name + value) }
         self[keyPath: field] = number
-        return true
     }
 
-    /// A burst without the rate that it belongs to, if there is one: the missing option.
-    package var missing: String? {
-        if byteBurst != nil, bytesPerSecond == nil { return "bps=" }
-        if operationBurst != nil, operationsPerSecond == nil { return "iops=" }
-        return nil
+    /// - Throws: `burstWithoutRate`.
+    package func validate() throws(RateSpecificationError) {
+        if byteBurst != nil, bytesPerSecond == nil { throw .burstWithoutRate(missing: "bps=") }
+        if operationBurst != nil, operationsPerSecond == nil { throw .burstWithoutRate(missing: "iops=") }
     }
 
     /// The options as a user would write them; sizes in bytes.
     package var words: [String] {
         Self.names.compactMap { name in
             Self.field(name).flatMap { self[keyPath: $0] }.map { "\(name)\($0)" }
+        }
+    }
+}
+
+/// What limits nothing.
+package enum RateSpecificationError: Error, Equatable, CustomStringConvertible {
+    /// No number from 1 up.
+    case unusable(String)
+    /// A burst without the rate that it belongs to.
+    case burstWithoutRate(missing: String)
+
+    package var description: String {
+        switch self {
+        case .unusable(let word):
+            "'\(word)' limits nothing: use a number from 1 up, as in bps=50M or iops=1000"
+        case .burstWithoutRate(let missing):
+            "it says how much may go at once, but not how much a second: add \(missing)"
         }
     }
 }

@@ -43,7 +43,7 @@ extension RateLimit {
         guard !numbers.contains(0) else {
             throw VirtualMachineError(.invalidConfiguration, "a limit of 0 a second: a device could move nothing")
         }
-        guard specification.missing == nil else {
+        do throws(RateSpecificationError) { try specification.validate() } catch {
             throw VirtualMachineError(.invalidConfiguration, "a burst without the limit a second that it belongs to")
         }
     }

@@ -34,9 +34,7 @@ package struct DiskSpecificationError: Error, Equatable, CustomStringConvertible
         case unusableSize(String)
         /// A scratch disk takes no such option.
         case notForScratch(String)
-        case unusableRate(String)
-        /// A burst without the rate that it belongs to.
-        case burstWithoutRate(missing: String)
+        case unusableRate(RateSpecificationError)
     }
 
     package let text: String
@@ -61,10 +59,7 @@ package struct DiskSpecificationError: Error, Equatable, CustomStringConvertible
                     + "\(DiskSpecification.largestScratch >> 40)T, as in size=4G"
             case .notForScratch(let word):
                 "a disk of size= is new and thrown away at the end: \(word) says nothing there"
-            case .unusableRate(let word):
-                "'\(word)' limits nothing: use a number from 1 up, as in bps=50M or iops=1000"
-            case .burstWithoutRate(let missing):
-                "it says how much may go at once, but not how much a second: add \(missing)"
+            case .unusableRate(let error): "\(error)"
             }
         return "'\(text)' is no disk: \(why)"
     }
@@ -113,11 +108,13 @@ extension DiskSpecification {
                 guard Self.isSerial(value) else { throw fail(.unusableSerial(value)) }
                 serial = value
             case _ where isRate:
-                guard rate.set(name, value, size: size) else { throw fail(.unusableRate(word)) }
+                do throws(RateSpecificationError) { try rate.set(name, value, size: size) } catch {
+                    throw fail(.unusableRate(error))
+                }
             default: throw fail(.unknownOption(word))
             }
         }
-        if let missing = rate.missing { throw fail(.burstWithoutRate(missing: missing)) }
+        do throws(RateSpecificationError) { try rate.validate() } catch { throw fail(.unusableRate(error)) }
     }
 
     /// Whether a disk can have that serial.

@@ -35,12 +35,12 @@ import Testing
         ("size=", .unusableSize("")), ("size=511", .unusableSize("511")),
         ("size=99999999999999", .unusableSize("99999999999999")),
         ("size=4096,readonly", .notForScratch("readonly")), ("size=4096,cache=none", .notForScratch("cache=none")),
-        ("a,bps=0", .unusableRate("bps=0")), ("a,iops=-1", .unusableRate("iops=-1")),
-        ("a,iops=18446744073709551616", .unusableRate("iops=18446744073709551616")),
-        ("a,bps_max=", .unusableRate("bps_max=")), ("a,bps", .unknownOption("bps")),
+        ("a,bps=0", .unusableRate(.unusable("bps=0"))), ("a,iops=-1", .unusableRate(.unusable("iops=-1"))),
+        ("a,iops=18446744073709551616", .unusableRate(.unusable("iops=18446744073709551616"))),
+        ("a,bps_max=", .unusableRate(.unusable("bps_max="))), ("a,bps", .unknownOption("bps")),
         ("a,bps=1,bps=1", .repeatedOption("bps=")),
-        ("a,bps_max=5", .burstWithoutRate(missing: "bps=")),
-        ("a,bps=5,iops_max=5", .burstWithoutRate(missing: "iops=")),
+        ("a,bps_max=5", .unusableRate(.burstWithoutRate(missing: "bps="))),
+        ("a,bps=5,iops_max=5", .unusableRate(.burstWithoutRate(missing: "iops="))),
     ]
 
     @Test(arguments: mistakes)
