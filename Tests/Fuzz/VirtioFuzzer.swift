@@ -56,15 +56,23 @@ private final class Bench {
     private let console: VirtioConsole?
     private let host = Host()
     private let socket: VirtioSocket?
+    /// Of a network device in both directions, but not of every one.
+    private let limiters: [RateLimiter]
 
     init(kind: UInt8) {
         try? Self.memory.fill(GuestAddress(Self.area), count: 0x1_0000, with: 0)
+        let clock = Clock()
+        let limiters = (0..<(kind < 0x80 ? 0 : 2)).map { _ in
+            RateLimiter(
+                bytes: .init(perSecond: 1_000_000), operations: .init(perSecond: 100), timer: Timer(), now: clock.now)
+        }
+        self.limiters = limiters
         let device: any VirtioDevice =
             switch kind % 7 {
             case 0: VirtioBlock(storage: Storage(), serial: "fuzz")
             case 1: VirtioEntropy(source: Source())
             case 2: VirtioBalloon(target: 5)
-            case 3: VirtioNet(interface: Network())
+            case 3: VirtioNet(interface: Network(), sendLimiter: limiters.first, receiveLimiter: limiters.last)
             case 4: VirtioConsole(ports: [VirtioConsolePort(isConsole: true, backend: SlowStream())])
             case 5:
                 VirtioConsole(
@@ -147,6 +155,7 @@ private final class Bench {
         case 1: socket?.timerExpired()
         case 2: socket?.connect(Stream(), toPort: UInt32(what), answer: { _ in })
         case 3: host.streams.last?.act(what)
+        case 4: for limiter in limiters { limiter.timerExpired() }
         default: break
         }
     }
@@ -181,6 +190,16 @@ private final class Line: InterruptTrigger {
 private final class Source: EntropySource {
     func fill(_ bytes: inout MutableSpan<UInt8>) {
         for index in bytes.indices { bytes[index] = 0xaa }
+    }
+}
+
+/// Goes on by a millisecond whenever somebody looks.
+private final class Clock: @unchecked Sendable {
+    private var time: UInt64 = 0
+
+    @Sendable func now() -> UInt64 {
+        time += 1_000_000
+        return time
     }
 }
 

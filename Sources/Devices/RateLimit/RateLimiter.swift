@@ -92,6 +92,12 @@ package final class RateLimiter: Sendable {
         }
     }
 
+    /// Counts the bytes of a request that began with 0 of them, as its size was not known. What comes next waits until
+    /// they are paid for.
+    package func charge(_ byteCount: UInt64) {
+        state.withLock { $0.bytes?.take(byteCount, now: now()) }
+    }
+
     /// The time may have come that was asked of the timer.
     package func timerExpired() {
         let (queues, turnCame) = state.withLock { state in

@@ -20,7 +20,13 @@ struct QueuePair: ~Copyable {
             receive.serve(lane, settings.filter, hasChecksums: settings.receiveOffloads.contains(.checksum))
         }
         if isReceive != true { transmit.serve(lane) }
-        lane.wait(forFrames: receive.hasBuffers, forRoom: transmit.isBlocked)
+        lane.wait(forFrames: receive.isOpen, forRoom: transmit.isBlocked)
+    }
+
+    /// Goes on with the queue whose turn has come under its limits.
+    mutating func turnCame(_ settings: borrowing Mutex<VirtioNet.Settings>, isReceive: Bool) {
+        if isReceive { receive.turnCame() } else { transmit.turnCame() }
+        serve(settings, isReceive: isReceive)
     }
 
     mutating func putBackAndSave() -> (VirtqueueState, VirtqueueState)? {

@@ -4,7 +4,8 @@ import Virtio
 ///
 /// A frame goes straight into the driver's buffers. With VIRTIO_NET_F_MRG_RXBUF it may fill several requests
 /// (virtio 1.2, section 5.1.6.4), so as many are kept in stock as the largest frame needs, if the driver has so many. A
-/// frame that does not fit is lost, as on any network, and the next is received.
+/// frame that does not fit is lost, as on any network, and the next is received. Under limits, frames wait on the host until
+/// what came before is paid for: their sizes are not known before they are in the buffers.
 struct ReceiveQueue: ~Copyable {
     /// The most frames that one call receives.
     private static let frameLimit = 256
@@ -13,6 +14,8 @@ struct ReceiveQueue: ~Copyable {
     private let index: Int
     private let notifier: VirtioNotifier
     private let isMergeable: Bool
+    private let limiter: RateLimiter?
+    private var turn = Turn.toAskFor
     /// Requests taken and not used, and their buffers.
     private var stock: [ParkedRequest] = []
     private var buffers: [GuestBuffers] = []
@@ -23,22 +26,35 @@ struct ReceiveQueue: ~Copyable {
     /// Frames lost for want of room.
     private(set) var lostCount: UInt64 = 0
 
-    init(_ queue: consuming Virtqueue, index: Int, notifier: VirtioNotifier, features: VirtioFeatures) {
+    /// Whether the next frame may come under the limits. A turn lasts until there is a frame to use it for.
+    private enum Turn {
+        case toAskFor
+        case waiting
+        case come
+    }
+
+    init(
+        _ queue: consuming Virtqueue, index: Int, notifier: VirtioNotifier, features: VirtioFeatures,
+        limiter: RateLimiter?
+    ) {
         stock.reserveCapacity(Int(queue.size))
         buffers.reserveCapacity(Int(queue.size))
         self.queue = queue
         self.index = index
         self.notifier = notifier
         isMergeable = features.contains(.netMergeableBuffers)
+        self.limiter = limiter
     }
 
-    /// Whether there is a place for a frame.
-    var hasBuffers: Bool { !stock.isEmpty }
+    /// Whether a frame can be received now.
+    var isOpen: Bool { !stock.isEmpty && turn != .waiting }
+
+    mutating func turnCame() { turn = .come }
 
     /// Receives what there is, into what buffers there are.
     /// - Parameter hasChecksums: whether the driver completes checksums itself; for others there are no flags (5.1.6.4.1).
     mutating func serve(_ lane: any NetworkLane, _ filter: ReceiveFilter, hasChecksums: Bool) {
-        guard !isBroken else { return }
+        guard !isBroken, turn != .waiting else { return }
         queue.disableNotifications()
         var failure: VirtioFailure?
         do throws(VirtioFailure) {
@@ -54,11 +70,13 @@ struct ReceiveQueue: ~Copyable {
                     notifier.serveAgain(queue: index)
                     break
                 }
-                guard let byteCount = lane.receive(into: buffers) else { break }
+                guard takeTurn(), let byteCount = lane.receive(into: buffers) else { break }
                 count += 1
                 if byteCount > room {
                     lostCount += 1
                 } else if filter.accepts(destination) {
+                    limiter?.charge(UInt64(byteCount - NetworkHeader.byteCount))
+                    turn = .toAskFor
                     deliver(byteCount, hasChecksums: hasChecksums)
                 }
             }
@@ -69,6 +87,12 @@ struct ReceiveQueue: ~Copyable {
         }
         if queue.publish() { notifier.queueUsed(index) }
         if let failure { notifier.fail(failure) }
+    }
+
+    private mutating func takeTurn() -> Bool {
+        guard let limiter, turn == .toAskFor else { return true }
+        turn = limiter.begins(0, queue: index) ? .come : .waiting
+        return turn == .come
     }
 
     /// Takes requests until the largest frame fits, or one if a frame is to be in one.

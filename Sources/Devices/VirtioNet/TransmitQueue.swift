@@ -11,27 +11,37 @@ struct TransmitQueue: ~Copyable {
     private let index: Int
     private let notifier: VirtioNotifier
     private let offloads: NetworkOffloads
+    private let limiter: RateLimiter?
     /// What the lane took and has not sent.
     private var taken: [ParkedRequest] = []
-    /// What the lane had no room for.
+    /// What the lane had no room for, or what waits for its turn under the limits. Those behind it stay in the driver's ring.
     private var held: Held?
+    private var waitsForTurn = false
     /// Frames that no network could carry.
     private(set) var refusedCount: UInt64 = 0
 
     /// - Parameter offloads: what the driver leaves to the device.
-    init(_ queue: consuming Virtqueue, index: Int, notifier: VirtioNotifier, offloads: NetworkOffloads) {
+    init(
+        _ queue: consuming Virtqueue, index: Int, notifier: VirtioNotifier, offloads: NetworkOffloads,
+        limiter: RateLimiter?
+    ) {
         taken.reserveCapacity(Int(queue.size))
         self.queue = queue
         self.index = index
         self.notifier = notifier
         self.offloads = offloads
+        self.limiter = limiter
     }
 
     /// Whether frames wait for room.
-    var isBlocked: Bool { held != nil }
+    var isBlocked: Bool { held != nil && !waitsForTurn }
+
+    mutating func turnCame() { waitsForTurn = false }
 
     /// Sends what the driver made available, one batch at most.
     mutating func serve(_ lane: any NetworkLane) {
+        // The lane may have room now for what it took before.
+        guard !waitsForTurn else { return flush(lane) }
         queue.disableNotifications()
         var failure: VirtioFailure?
         do throws(VirtqueueError) {
@@ -64,7 +74,12 @@ struct TransmitQueue: ~Copyable {
             queue.complete(request, written: 0)
             return true
         }
-        send(request, checked, lane)
+        if let limiter, !limiter.begins(request.readableBytes, queue: index) {
+            waitsForTurn = true
+            held = Held(request: queue.park(request), header: checked)
+        } else {
+            send(request, checked, lane)
+        }
         return true
     }
 
@@ -96,7 +111,7 @@ struct TransmitQueue: ~Copyable {
         taken.removeAll(keepingCapacity: true)
     }
 
-    /// For saving: what waits for room is made available again.
+    /// For saving: what waits is made available again.
     mutating func putBackAndSave() -> VirtqueueState? {
         if let held, let request = queue.unpark(held.request) { queue.putBack(request) }
         held = nil

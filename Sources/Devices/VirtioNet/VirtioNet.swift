@@ -5,6 +5,7 @@ package import Virtio
 ///
 /// Frames go between the guest's buffers and the interface without a copy here. Each call serves a bounded number, and
 /// asks to be called again. A driver that leaves no buffers for frames loses frames; when it leaves some again they come.
+/// Each direction may have limits, over all pairs.
 package final class VirtioNet: VirtioDevice {
     /// Entries of the queues of frames.
     package static let queueSize: UInt16 = 256
@@ -16,6 +17,8 @@ package final class VirtioNet: VirtioDevice {
     package let configuration: VirtioConfigurationSpace
 
     private let interface: any NetworkInterface
+    private let sendLimiter: RateLimiter?
+    private let receiveLimiter: RateLimiter?
     private let pairs: [Pair]
     private let control = Mutex<ControlQueue?>(nil)
     let settings: Mutex<Settings>
@@ -33,12 +36,19 @@ package final class VirtioNet: VirtioDevice {
         let queues = Mutex<QueuePair?>(nil)
     }
 
-    /// - Parameter interface: nobody else's while the device lives.
-    package init(interface: any NetworkInterface) {
+    /// - Parameters:
+    ///   - interface: nobody else's while the device lives.
+    ///   - sendLimiter: of the frames that the guest sends; nobody else's.
+    ///   - receiveLimiter: of those that it gets; nobody else's.
+    package init(
+        interface: any NetworkInterface, sendLimiter: RateLimiter? = nil, receiveLimiter: RateLimiter? = nil
+    ) {
         let properties = interface.properties
         precondition((1...8).contains(properties.pairCount) && properties.mtu >= 68)
         precondition(properties.address & 1 == 0 && properties.address >> 48 == 0)
         self.interface = interface
+        self.sendLimiter = sendLimiter
+        self.receiveLimiter = receiveLimiter
         features = properties.features
         maximumQueueSizes =
             [UInt16](repeating: Self.queueSize, count: 2 * properties.pairCount) + [Self.controlQueueSize]
@@ -57,6 +67,9 @@ package final class VirtioNet: VirtioDevice {
         }
         interface.setReceiveOffloads(settings.receiveOffloads)
         interface.setPairCount(settings.pairCount)
+        for limiter in [sendLimiter, receiveLimiter] {
+            limiter?.start { [weak self] index in self?.turnCame(queue: index) }
+        }
         let hasPairs = features.contains(.netMultipleQueues)
         for (index, pair) in pairs.enumerated() where index == 0 || hasPairs {
             pair.queues.withLock { queues in
@@ -64,9 +77,12 @@ package final class VirtioNet: VirtioDevice {
                 else { return }
                 let lane = interface.makeLane(pair: index) { [weak self] in self?.serve(pair: index) }
                 queues = QueuePair(
-                    receive: ReceiveQueue(receive, index: 2 * index, notifier: activation.notifier, features: features),
+                    receive: ReceiveQueue(
+                        receive, index: 2 * index, notifier: activation.notifier, features: features,
+                        limiter: receiveLimiter),
                     transmit: TransmitQueue(
-                        transmit, index: 2 * index + 1, notifier: activation.notifier, offloads: features.sendOffloads),
+                        transmit, index: 2 * index + 1, notifier: activation.notifier, offloads: features.sendOffloads,
+                        limiter: sendLimiter),
                     lane: lane)
             }
         }
@@ -81,6 +97,8 @@ package final class VirtioNet: VirtioDevice {
     }
 
     package func reset() {
+        sendLimiter?.stop()
+        receiveLimiter?.stop()
         linkNotifier.withLock { $0 = nil }
         control.withLock { $0 = nil }
         for pair in pairs { pair.queues.withLock { $0 = nil } }
@@ -97,6 +115,10 @@ package final class VirtioNet: VirtioDevice {
     }
 
     private func serve(pair index: Int) { pairs[index].queues.withLock { $0?.serve(settings) } }
+
+    private func turnCame(queue index: Int) {
+        pairs[index / 2].queues.withLock { $0?.turnCame(settings, isReceive: index % 2 == 0) }
+    }
 
     // MARK: The link
 

@@ -29,6 +29,16 @@ final class ManualTimer: DeviceTimer {
             return true
         }
     }
+
+    /// Goes on by a time. Whether the timer was due meanwhile.
+    func advance(by nanoseconds: UInt64) -> Bool {
+        state.withLock { state in
+            state.now += nanoseconds
+            guard let due = state.due, due <= state.now else { return false }
+            state.due = nil
+            return true
+        }
+    }
 }
 
 @Suite struct RateLimiterTests {
@@ -79,6 +89,25 @@ final class ManualTimer: DeviceTimer {
         limiter.timerExpired()
         limiter.timerExpired()
         #expect(log.queues.withLock { $0 } == [0])
+    }
+
+    /// What begins before its size is known is paid for by what comes next.
+    @Test func aChargeIsOwed() {
+        let limiter = limiter(
+            bytes: .init(perSecond: 1000, burst: 100), operations: .init(perSecond: 1_000_000, burst: 100))
+        #expect(limiter.begins(0, queue: 0))
+        limiter.charge(150)
+        #expect(!limiter.begins(0, queue: 0) && !limiter.begins(20, queue: 1))
+        #expect(timer.expire() && timer.now == 51_000_000)
+        limiter.timerExpired()
+        #expect(log.queues.withLock { $0 } == [0])
+        limiter.charge(10)
+        #expect(timer.expire() && timer.now == 71_000_000)
+        limiter.timerExpired()
+        // It was 20 that the second wanted, and 10 are owed before.
+        #expect(log.queues.withLock { $0 } == [0] && timer.expire() && timer.now == 81_000_000)
+        limiter.timerExpired()
+        #expect(log.queues.withLock { $0 } == [0, 1])
     }
 
     @Test func aStopEndsAllWaiting() {

@@ -139,10 +139,12 @@ struct NetworkDriver {
     private var order: [UInt16: [(place: UInt64, length: Int)]] = [:]
 
     init(
-        _ network: MemoryNetwork = MemoryNetwork(), without: VirtioFeatures = [], size: UInt16 = 16, seed: UInt64 = 0
+        _ network: MemoryNetwork = MemoryNetwork(), without: VirtioFeatures = [], size: UInt16 = 16, seed: UInt64 = 0,
+        sendLimiter: RateLimiter? = nil, receiveLimiter: RateLimiter? = nil
     ) throws {
         self.network = network
-        bench = try MMIOBench(VirtioNet(interface: network), memorySize: 2 << 20)
+        let device = VirtioNet(interface: network, sendLimiter: sendLimiter, receiveLimiter: receiveLimiter)
+        bench = try MMIOBench(device, memorySize: 2 << 20)
         let drivers = try bench.startWithDrivers(bench.offered.subtracting(without), size: size)
         (receive, transmit) = (drivers[0], drivers[1])
         control = drivers[bench.offered.subtracting(without).contains(.netMultipleQueues) ? drivers.count - 1 : 2]
