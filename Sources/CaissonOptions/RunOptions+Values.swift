@@ -169,9 +169,9 @@ extension RunOptions {
             guard text != "none" else {
                 throw .usage("--network none is for a machine without a network: leave the other --network options out")
             }
-            do throws(NetworkSpecificationError) { networks.append(try NetworkSpecification(text)) } catch {
-                throw .usage("--network: \(error)")
-            }
+            do throws(NetworkSpecificationError) {
+                networks.append(try NetworkSpecification(text) { ByteSize(parsing: $0)?.bytes })
+            } catch { throw .usage("--network: \(error)") }
         }
         if network.isEmpty {
             var user = UserNetworkSpecification()

@@ -11,7 +11,7 @@ import Testing
         "memory=134217728", "backing=hugepages", "cpus=3", "cpu-quota=50%", "cpu-affinity=0,2,1",
         "console=pty:/tmp/tty", "console-port=file:/a,,b", "console-port=unix:/s,name=org.x",
         "disk=/a,,b,readonly,cache=none,serial=x", "disk=size=4096,bps=1000,iops=5,iops_max=50",
-        "network=tap=vm0,mtu=9000", "network=link=/l",
+        "network=tap=vm0,mtu=9000", "network=link=/l,bps=1000,bps_max=5000,iops=7",
         "network=user,host-loopback,publish=127.0.0.1:8080:80", "balloon=67108864", "vsock=/s,,t,cid=7",
         "hardware=cmdline",
         "timeout=30000ms",
@@ -43,6 +43,7 @@ import Testing
         #expect(description.disks[0].isReadOnly && description.disks[0].cache == .none)
         let user = try UserNetworkSpecification(options: ["host-loopback", "publish=127.0.0.1:8080:80"])
         #expect(description.networks.map(\.attachment) == [.tap(name: "vm0"), .link(path: "/l"), .user(user)])
+        #expect(description.networks[1].rate.byteBurst == 5000)
         #expect(description.balloonTarget == 64 << 20)
         #expect(description.socket?.path == "/s,t" && description.socket?.cid == 7)
         #expect(description.hardware == .commandLine)

@@ -183,6 +183,16 @@ import Testing
         try configuration.validate()
         configuration.storageDevices[0].rateLimit = limit
         #expect(throws: VirtualMachineError.self) { try configuration.validate() }
+        configuration.storageDevices = []
+        configuration.networkDevices = [VirtioNetworkDeviceConfiguration(attachment: NATNetworkDeviceAttachment())]
+        try configuration.validate()
+        configuration.networkDevices[0].rateLimit = limit
+        #expect(throws: VirtualMachineError.self) { try configuration.validate() }
+        limit.operationBurst = nil
+        configuration.networkDevices[0].rateLimit = limit
+        try configuration.validate()
+        let specification = try #require(configuration.networkDevices[0].specification)
+        #expect(VirtioNetworkDeviceConfiguration(specification).rateLimit == limit)
     }
 
     @Test func aSensibleOneIsValid() throws { try configuration().validate() }

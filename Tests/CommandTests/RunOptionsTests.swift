@@ -18,6 +18,7 @@ import Testing
         ["--timeout", "1s", "--no-reboot", "--debug-exit"], ["--console", "none", "-v", "--verbose", "-v"],
         ["--log-level", "info", "--kernel", "a", "--kernel", "b"], ["--kernel", "", "--name", "ä"],
         ["--network", "tap", "--net", "link=a", "--network", "none"],
+        ["--network", "user,bps=1M,bps_max=2M,iops=100", "--net", "tap=vm0,iops=5,iops_max=9"],
         ["--network", "user,host-loopback", "--publish", "8080:80", "-p", "53:53/udp"],
         ["--console", "none", "--virtio-console", "terminal", "--virtio-console", "pty,name=a"],
         ["--balloon", "--balloon-target", "64M", "--memory-backing", "thp"],

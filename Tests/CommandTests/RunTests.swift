@@ -73,6 +73,10 @@ import Testing
             ["--network", "user,publish=127.0.0.1:1:2", "--network", "user", "-p", "3:4"],
             ["user,publish=127.0.0.1:1:2,publish=3:4", "user"]
         ),
+        (
+            ["--network", "user,bps=1M,iops=100", "-p", "3:4", "--network", "link=a,bps=2K,bps_max=1G"],
+            ["user,publish=3:4,bps=1048576,iops=100", "link=a,bps=2048,bps_max=1073741824"]
+        ),
     ]
 
     @Test(arguments: networks)
@@ -89,9 +93,11 @@ import Testing
         (["--network", "none", "-p", "1:2"], "--publish needs a user network"),
         (["--network", "tap", "-p", "1:2"], "--publish needs a user network"),
         (["--network", "user,mtu=100"], "--network: 'user,mtu=100'"),
+        (["--network", "tap,bps=fast"], "'bps=fast' limits nothing: use a number from 1 up"),
+        (["--network", "user,bps_max=1M"], "but not how much a second: add bps="),
         (["--network", "user", "--network", "none"], "--network none is for a machine without a network"),
     ])
-    func `ports that cannot be published are named`(options: [String], message: String) throws {
+    func `networks that say nothing are named`(options: [String], message: String) throws {
         let command = try Command()
         let child = command.run(["run", "--kernel", command.folder.file("k")] + options)
         #expect(child.status == 2)

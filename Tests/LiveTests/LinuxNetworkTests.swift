@@ -7,7 +7,8 @@ import Testing
 /// What Linux's driver makes of the network device.
 @Suite(.serialized, .needsKVM, .needsDefaultGuest, .timeLimit(.minutes(10)))
 struct LinuxNetworkTests {
-    /// Two machines with a cable between them: packets, streams of bytes both ways, and what becomes of the one that stays.
+    /// Two machines with a cable between them, one of them under a limit: packets, streams of bytes both ways, and what becomes
+    /// of the one that stays.
     @Test func twoMachinesAreLinked() async throws {
         let folder = Folder()
         let path = FilePath("\(folder.path)/cable")
@@ -16,6 +17,10 @@ struct LinuxNetworkTests {
             let guest = try await LinuxSession.boot {
                 var device = VirtioNetworkDeviceConfiguration(attachment: LinkNetworkDeviceAttachment(path: path))
                 if let address { device.macAddress = address }
+                if number == 1 {
+                    device.rateLimit.bytesPerSecond = 20_000
+                    device.rateLimit.byteBurst = 20_000
+                }
                 $0.networkDevices = [device]
             }
             _ = try await LinuxSession.run("ip addr add 10.9.0.\(number)/24 dev eth0; ip link set eth0 up", in: guest)
@@ -35,9 +40,14 @@ struct LinuxNetworkTests {
         for (from, to, address) in [(first, second, "10.9.0.2"), (second, first, "10.9.0.1")] {
             _ = try await LinuxSession.run("{ nc -l -p 99 > /tmp/received & }", in: to)
             _ = try await LinuxSession.run("while ! grep -q :0063 /proc/net/tcp; do sleep 0.2; done", in: to)
+            let begin = ContinuousClock.now
             _ = try await LinuxSession.run("nc \(address) 99 < /tmp/sent", in: from, within: .seconds(180))
             #expect(
-                try await LinuxSession.run("wait; cmp /tmp/sent /tmp/received && echo same", in: to) == "same\n")
+                try await LinuxSession.run(
+                    "wait; cmp /tmp/sent /tmp/received && echo same", in: to, within: .seconds(60))
+                    == "same\n")
+            // 280 kB have to wait for their turns.
+            #expect(.now - begin > .seconds(14))
         }
 
         // The one that listened leaves: the other sees it, and waits for the next.

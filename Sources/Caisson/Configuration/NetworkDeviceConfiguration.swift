@@ -127,6 +127,8 @@ public struct VirtioNetworkDeviceConfiguration: Sendable {
     public var macAddress = MACAddress.randomLocallyAdministered()
     /// The most bytes of a packet, 68 to 65535; nil for those of the tap interface, and otherwise 1500.
     public var maximumTransmissionUnit: Int?
+    /// The most that the guest sends a second, and the most that it gets: an operation is a packet. Nothing in it is no limit.
+    public var rateLimit = RateLimit()
 
     /// A device that is connected to `attachment`.
     public init(attachment: any NetworkDeviceAttachment) { self.attachment = attachment }
@@ -147,6 +149,7 @@ extension VirtioNetworkDeviceConfiguration {
         }
         specification.address = macAddress.address
         specification.mtu = maximumTransmissionUnit
+        specification.rate = rateLimit.specification
         return specification
     }
 
@@ -167,6 +170,7 @@ extension VirtioNetworkDeviceConfiguration {
         if let mtu = maximumTransmissionUnit, !NetworkSpecification.mtus.contains(mtu) {
             throw invalid("an MTU of \(mtu) bytes: a network device has 68 to 65535")
         }
+        try rateLimit.validate()
     }
 
     package init(_ specification: NetworkSpecification) {
@@ -177,5 +181,6 @@ extension VirtioNetworkDeviceConfiguration {
         }
         if let address = specification.address { macAddress = MACAddress(address) }
         maximumTransmissionUnit = specification.mtu
+        rateLimit = RateLimit(specification.rate)
     }
 }

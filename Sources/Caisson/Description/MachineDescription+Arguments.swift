@@ -129,9 +129,9 @@ extension MachineDescription {
             }
         }
         for text in values[.network] ?? [] {
-            do throws(NetworkSpecificationError) { networks.append(try NetworkSpecification(text)) } catch {
-                throw .invalid(Field.network.rawValue, text, expected: "a network")
-            }
+            do throws(NetworkSpecificationError) {
+                networks.append(try NetworkSpecification(text, size: { UInt64($0) }))
+            } catch { throw .invalid(Field.network.rawValue, text, expected: "a network") }
         }
         balloonTarget = try optional(.balloon, "bytes, at most the memory's") { text in
             UInt64(text).flatMap { $0 <= memorySize ? $0 : nil }

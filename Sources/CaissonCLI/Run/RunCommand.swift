@@ -140,7 +140,8 @@ struct MachineOptions: ParsableArguments {
             """
             A network device, eth0, eth1 ...: user, the host's network; tap or tap=NAME, an interface of the host's; \
             link=PATH, another machine with the same path; any may be followed by ,mac=ADDRESS, and the last two by \
-            ,mtu=BYTES; or none. May be repeated. (default: user)
+            ,mtu=BYTES; any may be limited by ,bps=SIZE and ,iops=NUMBER packets a second, each way; or none. May be \
+            repeated. (default: user)
             """, valueName: "network"),
         completion: .list(["user", "user,host-loopback", "tap", "tap=", "link=", "none"]))
     var network: [String] = []

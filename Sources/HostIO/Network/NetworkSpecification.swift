@@ -1,5 +1,6 @@
 /// A network device as the user writes it: `user[,host-loopback][,publish=FORWARD]...[,optional][,mac=ADDRESS]`,
-/// `tap[=NAME][,mac=ADDRESS][,mtu=BYTES]` or `link=PATH[,…]`. A comma in a path is written twice.
+/// `tap[=NAME][,mac=ADDRESS][,mtu=BYTES]` or `link=PATH[,…]`, each with the options of a `RateSpecification`. A comma in a
+/// path is written twice.
 package struct NetworkSpecification: Equatable, Sendable {
     package enum Attachment: Equatable, Sendable {
         /// The host's own network, through a process in between.
@@ -15,6 +16,8 @@ package struct NetworkSpecification: Equatable, Sendable {
     package var address: EthernetAddress?
     /// Without it, the tap interface's, or 1500.
     package var mtu: Int?
+    /// Of each direction by itself.
+    package var rate = RateSpecification()
 
     package init(_ attachment: Attachment) { self.attachment = attachment }
 
@@ -42,6 +45,7 @@ package struct NetworkSpecificationError: Error, Equatable, CustomStringConverti
         case unusableAddress(String)
         case unusableMTU(String)
         case unusableUserOption(UserNetworkSpecificationError)
+        case unusableRate(RateSpecificationError)
     }
 
     package let text: String
@@ -58,11 +62,13 @@ package struct NetworkSpecificationError: Error, Equatable, CustomStringConverti
             case .noPath: "link= needs the path of a socket"
             case .nulInPath: "a path cannot hold a NUL byte"
             case .unknownOption(let word):
-                "there is no option '\(word)'; there are mac= and mtu= (a comma in a path is written twice)"
+                "there is no option '\(word)'; there are mac=, mtu=, bps=, iops=, bps_max=, iops_max= "
+                    + "(a comma in a path is written twice)"
             case .repeatedOption(let word): "\(word) is there twice"
             case .unusableAddress(let address):
                 "'\(address)' is no device's address: use six bytes as in 52:54:00:12:34:56, the first even"
             case .unusableUserOption(let error): "\(error)"
+            case .unusableRate(let error): "\(error)"
             case .unusableMTU(let mtu):
                 "'\(mtu)' is no MTU: use \(NetworkSpecification.mtus.lowerBound) to \(NetworkSpecification.mtus.upperBound)"
             }
@@ -71,8 +77,9 @@ package struct NetworkSpecificationError: Error, Equatable, CustomStringConverti
 }
 
 extension NetworkSpecification {
+    /// - Parameter size: reads a number of bytes as the user writes it.
     /// - Throws: `NetworkSpecificationError`.
-    package init(_ text: String) throws(NetworkSpecificationError) {
+    package init(_ text: String, size: (String) -> UInt64?) throws(NetworkSpecificationError) {
         func fail(_ reason: NetworkSpecificationError.Reason) -> NetworkSpecificationError {
             NetworkSpecificationError(text: text, reason: reason)
         }
@@ -97,7 +104,8 @@ extension NetworkSpecification {
         var known: Set<String> = []
         for word in words {
             let (name, value) = parts(word)
-            if case .user(var network) = attachment, name != "mac=" {
+            let isRate = RateSpecification.names.contains(name)
+            if case .user(var network) = attachment, name != "mac=", !isRate {
                 do throws(UserNetworkSpecificationError) { try network.add(option: word) } catch {
                     throw fail(.unusableUserOption(error))
                 }
@@ -114,14 +122,19 @@ extension NetworkSpecification {
             case "mtu=":
                 guard let mtu = Int(value), Self.mtus.contains(mtu) else { throw fail(.unusableMTU(value)) }
                 self.mtu = mtu
+            case _ where isRate:
+                do throws(RateSpecificationError) { try rate.set(name, value, size: size) } catch {
+                    throw fail(.unusableRate(error))
+                }
             default: throw fail(.unknownOption(word))
             }
         }
+        do throws(RateSpecificationError) { try rate.validate() } catch { throw fail(.unusableRate(error)) }
     }
 }
 
 extension NetworkSpecification: CustomStringConvertible {
-    /// The specification as a user would write it.
+    /// The specification as a user would write it; sizes in bytes.
     package var description: String {
         var words =
             switch attachment {
@@ -132,6 +145,7 @@ extension NetworkSpecification: CustomStringConvertible {
             }
         if let address { words.append("mac=\(address)") }
         if let mtu { words.append("mtu=\(mtu)") }
+        words += rate.words
         return words.joined(separator: ",")
     }
 }

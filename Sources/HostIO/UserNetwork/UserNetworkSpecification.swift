@@ -28,7 +28,8 @@ package enum UserNetworkSpecificationError: Error, Equatable, CustomStringConver
         switch self {
         case .unknownOption(let word):
             "a user network has no option '\(word)': "
-                + "there are host-loopback, publish=[ADDRESS:]HOSTPORT:GUESTPORT[/udp], optional and mac="
+                + "there are host-loopback, publish=[ADDRESS:]HOSTPORT:GUESTPORT[/udp], optional, mac=, bps=, iops=, "
+                + "bps_max= and iops_max="
         case .repeatedOption(let word): "\(word) is there twice"
         case .unusableForward(let error): "\(error)"
         }

@@ -109,14 +109,21 @@ final class HostDevices: Sendable {
             preconditionFailure("a validated configuration has Caisson's attachments")
         }
         let report: @Sendable (String) -> Void = { logger.warning("\($0)") }
-        let loop: EventLoop
-        do { loop = try EventLoop(name: "caisson-net\(index)") } catch { throw VirtualMachineError(error) }
+        let (loop, sendLimiter, receiveLimiter): (EventLoop, RateLimiter?, RateLimiter?)
+        do {
+            loop = try EventLoop(name: "caisson-net\(index)")
+            sendLimiter = try device.rateLimit.makeLimiter(on: loop)
+            receiveLimiter = try device.rateLimit.makeLimiter(on: loop)
+        } catch { throw VirtualMachineError(error) }
+        @Sendable func makeDevice(_ network: any NetworkInterface) -> VirtioNet {
+            VirtioNet(interface: network, sendLimiter: sendLimiter, receiveLimiter: receiveLimiter)
+        }
         let address = device.macAddress.address.rawValue
         func item(_ source: any FrameSource, mtu: UInt16) -> Item {
             let port = FramePort(source, loop: loop, report: report)
             let network = FrameNetwork(port, address: address, mtu: mtu)
             return Item(
-                name: source.name, loop: loop, make: { VirtioNet(interface: network) }, close: { port.stop() })
+                name: source.name, loop: loop, make: { makeDevice(network) }, close: { port.stop() })
         }
         switch specification.attachment {
         case .user(let specification):
@@ -129,7 +136,7 @@ final class HostDevices: Sendable {
             logger.info("eth\(index) is \(tap.name) on the host")
             let network = TapNetwork(
                 tap, address: address, mtu: UInt16(specification.mtu ?? tap.mtu), loop: loop, report: report)
-            return Item(name: "network device on \(tap.name)", loop: loop) { VirtioNet(interface: network) }
+            return Item(name: "network device on \(tap.name)", loop: loop) { makeDevice(network) }
         case .link(let path):
             let source = try onNetwork { () throws(NetworkError) in try LinkSource(path: path) }
             return item(source, mtu: UInt16(specification.mtu ?? 1500))
