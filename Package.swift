@@ -103,6 +103,6 @@ let package = Package(
         tests(
             "Live",
             ["Caisson", "KVM", "SoftwareKVM", "GuestMemory", "Devices", "HostIO", "TestSupport", "CLinux", system],
-            exclude: ["Repairs/processor.S", "Repairs/processors.S", "Sockets/vsock.c"]),
+            exclude: ["Repairs/processor.S", "Repairs/processors.S", "Repairs/hostile.S", "Sockets/vsock.c"]),
     ] + (isStatic ? [] : [slirp])
 )

@@ -7,23 +7,10 @@ import Testing
 /// What the processor's manual says, tried by a guest of its own on this host's KVM with its repairs.
 @Suite(.serialized, .needsKVM, .needsAssembler, .timeLimit(.minutes(1)))
 struct ProcessorTests {
-    /// Assembles a guest beside this file.
-    private func kernel(_ name: String, defining symbol: String? = nil, in folder: Folder) -> String {
-        let source = #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
-        let object = "\(folder.path)/\(name).o"
-        let definition = symbol.map { ["--defsym", "\($0)=1"] } ?? []
-        let assembled = Child.run("/usr/bin/as", ["--64"] + definition + ["-o", object, "\(source)/\(name).S"])
-        #expect(assembled.status == 0, "\(assembled.errors)")
-        let kernel = "\(folder.path)/\(name)"
-        let linked = Child.run(
-            "/usr/bin/ld", ["-N", "--no-warn-rwx-segments", "-Ttext=0x100000", "-o", kernel, object])
-        #expect(linked.status == 0, "\(linked.errors)")
-        return kernel
-    }
-
     @Test func theProcessorKeepsToItsManual() async throws {
         let folder = Folder()
-        let guest = try TestMachine(LinuxBootLoader(kernel: FilePath(kernel("processor", in: folder))), in: folder)
+        let guest = try TestMachine(
+            LinuxBootLoader(kernel: FilePath(Assembler.kernel("processor", in: folder))), in: folder)
         #expect(try await guest.run() == .guestPoweredOff)
         let lines = guest.output.split(separator: "\n")
         #expect(lines.last == "end")
@@ -45,7 +32,7 @@ struct ProcessorTests {
     /// A machine with four, whose guest starts three of them by itself.
     private func machineOfFour(_ symbol: String? = nil) throws -> TestMachine {
         let folder = Folder()
-        let path = kernel("processors", defining: symbol, in: folder)
+        let path = Assembler.kernel("processors", defining: symbol.map { [$0: 1] } ?? [:], in: folder)
         return try TestMachine(LinuxBootLoader(kernel: FilePath(path)), in: folder) { $0.cpuCount = 4 }
     }
 
@@ -102,14 +89,5 @@ struct ProcessorTests {
                 #expect(error.message.lowercased().contains(part), "\(part)")
             }
         }
-    }
-}
-
-extension Trait where Self == ConditionTrait {
-    /// Skips, aloud, where there is no assembler.
-    fileprivate static var needsAssembler: Self {
-        .enabled(
-            if: access("/usr/bin/as", X_OK) == 0 && access("/usr/bin/ld", X_OK) == 0,
-            "needs an assembler: apt-get install binutils")
     }
 }
