@@ -68,6 +68,26 @@ struct LinuxDeviceTests {
         #expect(bytes(of: kept) == first && bytes(of: readOnly) == first)
     }
 
+    /// Without ACPI, and without a word of devices on the command line.
+    @Test func aDeviceTreeTellsOfAll() async throws {
+        let guest = try await LinuxSession.boot {
+            $0.hardwareDescription = .deviceTree
+            $0.cpuCount = 2
+            $0.storageDevices = [.init(attachment: ScratchStorageDeviceAttachment(size: 1 << 20))]
+            $0.entropyDevices = [VirtioEntropyDeviceConfiguration()]
+        }
+        func run(_ command: String) async throws -> String { try await LinuxSession.run(command, in: guest) }
+
+        #expect(try await run("tr -d '\\0' < /proc/device-tree/model; echo") == "Caisson\n")
+        #expect(try await run("cat /proc/cmdline").contains("virtio_mmio") == false)
+        #expect(try await run("cat /sys/block/vda/size; nproc") == "2048\n2\n")
+        #expect(try await run("cat /sys/class/misc/hw_random/rng_current").hasPrefix("virtio_rng"))
+        #expect(
+            try await run("echo kept | dd of=/dev/vda conv=fsync 2>/dev/null; head -c 5 /dev/vda") == "kept\n")
+        try guest.send("poweroff\n")
+        #expect(try await guest.machine.waitUntilStopped() == .guestPoweredOff)
+    }
+
     private func bytes(of path: String) -> [UInt8] {
         let file = Descriptor.opening(path, O_RDONLY)
         var bytes = [UInt8](repeating: 0, count: 1 << 20)

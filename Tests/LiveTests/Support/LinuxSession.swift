@@ -18,7 +18,8 @@ enum LinuxSession {
             change(&$0)
         }
         try await guest.machine.start()
-        try await guest.expect(prompt)
+        // A busy host that emulates the kernel of a machine with two processors takes more than a minute.
+        try await guest.expect(prompt, within: .seconds(180))
         return guest
     }
 
