@@ -34,16 +34,16 @@ struct TapTests {
         #expect(try run.shell("ping -c 3 -W 20 -s 1400 10.8.0.1").contains("3 packets received"))
 
         // From the guest to the host, by segments larger than the MTU, and back.
-        _ = try run.shell("\(LinuxSession.numbers(blocks: 32)) > /tmp/sent")
+        _ = try run.shell("\(LinuxSession.numbers(blocks: 4)) > /tmp/sent")
         let sum = try run.shell("md5sum < /tmp/sent").prefix(32)
-        let listening = host("timeout 60 busybox nc -l -p 99 > received")
+        let listening = host("timeout 150 busybox nc -l -p 99 > received")
         usleep(300_000)
         #expect(try run.shell("nc 10.8.0.1 99 < /tmp/sent") == "")
-        #expect(listening.ending(within: .seconds(60)) == .exited(0))
+        #expect(listening.ending(within: .seconds(150)) == .exited(0))
         #expect(Child.run("/usr/bin/md5sum", ["\(run.folder.path)/received"]).output.prefix(32) == sum)
         run.input?.send("nc -l -p 98 | md5sum; echo re''ceived\n")
         let sending = host(
-            "for i in $(seq 50); do timeout 60 busybox nc -w 30 10.8.0.2 98 < received && break; sleep 0.2; done")
+            "for i in $(seq 50); do timeout 150 busybox nc -w 30 10.8.0.2 98 < received && break; sleep 0.2; done")
         try run.expect("\(sum)  -\r\n")
         try run.expect("received\r\n")
         try run.expect("# ")
@@ -54,7 +54,7 @@ struct TapTests {
         #expect(try run.shell("while [ $(cat /sys/class/net/eth0/carrier) = 1 ]; do sleep 0.2; done") == "")
         #expect(run.errors.contains("the tap interface vm is gone"))
         run.input?.send("poweroff\n")
-        #expect(run.process.ending(within: .seconds(60)) == .exited(0))
+        #expect(run.process.ending(within: .seconds(150)) == .exited(0))
     }
 }
 
