@@ -10,7 +10,7 @@ struct DeviceAccessTests {
         let folder = Folder()
         folder.file("kernel", TestKernel.multiboot(GuestCode.powerOff), mode: 0o644)
         let command = try BuiltCommand.path()
-        #expect(Child.run("/bin/cp", [command, "\(command)-cli", folder.path]).status == 0)
+        #expect(Child.run("/bin/cp", [command, "\(command)-cli", "\(command)-slirp", folder.path]).status == 0)
         let prepare = "set -e; chmod 755 \"$1\"; mount --bind \"$1\" /mnt; cd /; \(script); shift; exec $run \"$@\""
         return Child.run(
             "/usr/bin/unshare", ["--mount", "/bin/sh", "-c", prepare, "sh", folder.path, "/mnt/caisson"] + arguments,
