@@ -160,6 +160,24 @@ struct MachineLifeTests {
         #expect(access(socket, F_OK) != 0)
     }
 
+    /// Neither a machine that ended nor those that its resets left behind keep memory and descriptors.
+    @Test func nothingOfAMachineIsLeft() async throws {
+        let before = Host.kernelMachines
+        let reset = GuestCode.print("R") + GuestCode.write(0xfe, to: 0x64) + GuestCode.spin
+        for code in [GuestCode.print("S") + GuestCode.halt, reset] {
+            let guest = try TestMachine(kernel: TestKernel.multiboot(code)) { $0.restartsOnReset = true }
+            try await guest.machine.start()
+            if code == reset {
+                try await guest.expect("RRRRRR")
+                // The one that runs, and those on their way out.
+                #expect(Host.kernelMachines <= before + 3)
+                try await guest.machine.stop()
+            }
+            _ = try await guest.machine.waitUntilStopped()
+        }
+        #expect(eventually { Host.kernelMachines <= before })
+    }
+
     @Test func aStoppedMachineStartsAgain() async throws {
         let guest = try TestMachine(kernel: TestKernel.multiboot(GuestCode.print("S") + GuestCode.halt))
         for _ in 0..<3 { #expect(try await guest.run() == .guestPoweredOff) }

@@ -49,7 +49,8 @@ final class MachineEnding: MachineEvents, Sendable {
         let threads: [VCPUThread]? = state.withLock { state in
             guard state.end == nil else { return nil }
             state.end = end
-            return state.threads
+            // Given up: each knows its run, which knows this, so that nothing of a machine would ever go.
+            return exchange(&state.threads, with: [])
         }
         guard let threads else { return }
         for thread in threads { thread.order(.stop) }

@@ -17,6 +17,14 @@ enum Host {
         }.filter { !$0.hasPrefix("kvm-") }
     }
 
+    /// The virtual machines of the kernel's that this process has open.
+    static var kernelMachines: Int {
+        let descriptors = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")) ?? []
+        return descriptors.count {
+            (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\($0)")) == "anon_inode:kvm-vm"
+        }
+    }
+
     private static func processors(of task: String) -> String? {
         let field = "Cpus_allowed_list:\t"
         let status = try? String(contentsOfFile: "/proc/\(task)/status", encoding: .utf8)
