@@ -33,40 +33,32 @@ final class HostDevices: Sendable {
     ) throws(VirtualMachineError) {
         var items: [Item] = []
         var consoles: [HostConsoles] = []
-        for (index, disk) in configuration.storageDevices.enumerated() {
-            items.append(try Self.makeDisk(disk, index: index, queueCount: configuration.cpuCount, logger))
-        }
-        for (index, device) in configuration.networkDevices.enumerated() {
-            do throws(VirtualMachineError) {
+        do throws(VirtualMachineError) {
+            for (index, disk) in configuration.storageDevices.enumerated() {
+                items.append(try Self.makeDisk(disk, index: index, queueCount: configuration.cpuCount, logger))
+            }
+            for (index, device) in configuration.networkDevices.enumerated() {
                 let item = try Self.makeNetwork(device, index: index, queueCount: configuration.cpuCount, logger)
                 if let item { items.append(item) }
-            } catch {
-                for item in items { item.close() }
-                throw error
             }
-        }
-        for _ in configuration.entropyDevices {
-            items.append(Item(name: "entropy device", loop: loop) { VirtioEntropy(source: HostEntropy()) })
-        }
-        for balloon in balloons {
-            items.append(Item(name: "memory balloon", loop: loop) { balloon.makeDevice() })
-        }
-        for device in configuration.consoleDevices {
-            do throws(VirtualMachineError) {
+            for _ in configuration.entropyDevices {
+                items.append(Item(name: "entropy device", loop: loop) { VirtioEntropy(source: HostEntropy()) })
+            }
+            for balloon in balloons {
+                items.append(Item(name: "memory balloon", loop: loop) { balloon.makeDevice() })
+            }
+            for device in configuration.consoleDevices {
                 let host = try HostConsoles(device, loop: loop, event: consoleEvent)
                 consoles.append(host)
                 items.append(
                     Item(name: "console device", loop: loop, make: { host.makeDevice() }, close: { host.close() }))
-            } catch {
-                for item in items { item.close() }
-                throw error
             }
-        }
-        for (device, owner) in zip(configuration.socketDevices, sockets) {
-            do throws(VirtualMachineError) { items.append(try Self.makeSockets(device, owner)) } catch {
-                for item in items { item.close() }
-                throw error
+            for (device, owner) in zip(configuration.socketDevices, sockets) {
+                items.append(try Self.makeSockets(device, owner))
             }
+        } catch {
+            for item in items { item.close() }
+            throw error
         }
         self.items = items
         self.consoles = consoles
@@ -180,9 +172,8 @@ final class HostDevices: Sendable {
 
     /// Ends the devices' threads. Nothing is in flight any more.
     func close() {
-        for item in items {
-            item.close()
-            item.loop.stop()
-        }
+        for item in items { item.close() }
+        // Several share one, which a console needs until it is closed.
+        for item in items { item.loop.stop() }
     }
 }
