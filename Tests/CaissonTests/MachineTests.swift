@@ -251,6 +251,17 @@ import Testing
         #expect(throws: VirtualMachineError.self) { try third.validate() }
     }
 
+    @Test func aNATNetworkHasItsOwnMTU() throws {
+        var configuration = configuration()
+        var device = VirtioNetworkDeviceConfiguration(attachment: NATNetworkDeviceAttachment())
+        configuration.networkDevices = [device]
+        try configuration.validate()
+        device.maximumTransmissionUnit = 1400
+        configuration.networkDevices = [device]
+        let error = #expect(throws: VirtualMachineError.self) { try configuration.validate() }
+        #expect(error?.code == .invalidConfiguration && error?.message.contains("65520") == true)
+    }
+
     @Test func consoleDevicesAreChecked() throws {
         func check(_ ports: [VirtioConsolePortConfiguration]) throws {
             var configuration = configuration()

@@ -125,7 +125,8 @@ public struct VirtioNetworkDeviceConfiguration: Sendable {
     public var attachment: any NetworkDeviceAttachment
     /// The device's address, which is a random one unless it is set.
     public var macAddress = MACAddress.randomLocallyAdministered()
-    /// The most bytes of a packet, 68 to 65535; nil for those of the tap interface, and otherwise 1500.
+    /// The most bytes of a packet, 68 to 65535; nil for those of the tap interface, 1500 for a link, and 65520 for a NAT
+    /// network, whose cannot be changed.
     public var maximumTransmissionUnit: Int?
     /// The most that the guest sends a second, and the most that it gets: an operation is a packet. Nothing in it is no limit.
     public var rateLimit = RateLimit()
@@ -158,6 +159,9 @@ extension VirtioNetworkDeviceConfiguration {
         func invalid(_ message: String) -> VirtualMachineError { VirtualMachineError(.invalidConfiguration, message) }
         if let nat = attachment as? NATNetworkDeviceAttachment {
             do throws(PortForwardError) { _ = try nat.specification() } catch { throw invalid("\(error)") }
+            guard maximumTransmissionUnit == nil else {
+                throw invalid("an MTU for a NAT network: its packets have up to \(UserNetwork.mtu) bytes")
+            }
         }
         guard let specification else { throw invalid("a network device's attachment is none of Caisson's") }
         switch specification.attachment {
