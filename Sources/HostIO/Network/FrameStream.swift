@@ -130,9 +130,8 @@ import SystemPackage
     func receive(into segments: UnsafeBufferPointer<iovec>, headerSize: Int) -> Int? {
         guard let length = nextLength() else { return nil }
         defer { bufferStart += Self.lengthSize + length }
-        // SAFETY: a whole frame is in the buffer, and its length before it, which has been read and has room for the
-        // header: the frame and what is before it are copied as one where the header is no longer than the length's
-        // place; otherwise the header comes from zeroes.
+        // SAFETY: here and below, the cursor stays inside of the segments, a whole frame is in the buffer behind its length,
+        // and the header has no more bytes than there are zeroes.
         var cursor = unsafe SegmentCursor(segments)
         guard cursor.byteCount >= headerSize + length else { return headerSize + length }
         var zeroes = InlineArray<16, UInt8>(repeating: 0)
