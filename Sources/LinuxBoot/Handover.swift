@@ -104,7 +104,9 @@ struct Handover {
         _ plan: KernelPlan, loader: BootLoader, memory: GuestMemory
     ) throws(BootError) -> [Ramdisk] {
         let limit = plan.setupHeader?.ramdiskLimit ?? Self.ramdiskLimit
-        let groups = plan.bootProtocol == .multiboot ? loader.ramdisks.map { [$0] } : [loader.ramdisks]
+        let groups =
+            plan.bootProtocol == .multiboot
+            ? loader.ramdisks.map { [$0] } : [try loader.ramdisksForLinux(memory: memory)]
         var occupied = plan.segments.map(\.memory)
         var placed: [Ramdisk] = []
         for group in groups {

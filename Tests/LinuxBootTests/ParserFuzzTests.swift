@@ -92,6 +92,18 @@ import Testing
 
     private static let seedDirectory = getenv("CAISSON_FUZZ_SEEDS").map { String(cString: $0) }
 
+    @Test(arguments: 0..<20) func damagedRamdisks(_ index: Int) throws {
+        var random = SeededGenerator(seed: UInt64(index))
+        let archive = Cpio.archive(["a": pattern(300), "b": pattern(5000)])
+        for _ in 0..<50 {
+            let compression = [Compression.gzip, .xz, .lz4, .zstd].randomElement(using: &random)!
+            var bytes = archive + pack(archive, by: compression)
+            damage(&bytes, &random)
+            let unpacked = try ByteArrayBootImage(bytes, name: "i").unpackedRamdisk(limit: 20_000)
+            #expect(unpacked?.reduce(0) { $0 + $1.size } ?? 0 <= 20_000)
+        }
+    }
+
     /// Not a test of its own: what scripts/fuzz boot begins with.
     @Test(.enabled(if: seedDirectory != nil, "only scripts/fuzz boot wants the seeds"), arguments: seeds)
     func seedsForTheFuzzer(_ name: String, _ bytes: [UInt8]) throws {

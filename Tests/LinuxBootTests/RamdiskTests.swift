@@ -66,6 +66,57 @@ import Testing
         #expect(try problem(loader) == .empty)
     }
 
+    private static func archive(_ size: Int) -> [UInt8] { Cpio.archive(["kernel/x86/microcode": pattern(size)]) }
+
+    @Test(arguments: [Compression.gzip, .xz, .lzma, .lz4, .zstd])
+    func packedRamdisksAreUnpacked(_ compression: Compression) throws {
+        let contents = Self.archive(300_000)
+        // The packer puts the size behind all but gzip's, which has it itself.
+        let packed = Array(pack(contents, by: compression).dropLast(compression == .gzip ? 0 : 4))
+        for head in [[], Self.archive(5), Self.archive(4096) + [UInt8](repeating: 0, count: 700)] {
+            let image = ByteArrayBootImage(head + packed, name: "i")
+            let images = try #require(try image.unpackedRamdisk(limit: 1 << 20))
+            #expect(try images.flatMap { try $0.bytes(at: 0, count: Int($0.size), part: "") } == head + contents)
+            // Where it fits to the byte, and where it does not.
+            let whole = UInt64(head.count + contents.count)
+            #expect(try image.unpackedRamdisk(limit: whole) != nil)
+            #expect(try image.unpackedRamdisk(limit: whole - 1) == nil)
+        }
+    }
+
+    @Test func whatIsNoPackedRamdiskStays() throws {
+        let archive = Self.archive(100)
+        let packed = Array(pack(archive, by: .zstd).dropLast(4))
+        var endless = archive
+        // The file's size.
+        endless.replaceSubrange(54..<62, with: Array("ffffffff".utf8))
+        let cases: [[UInt8]] = [
+            [0], [UInt8](repeating: 0, count: 1000), archive, archive + [0, 0, 0], Array(archive.dropLast(150)),
+            Array("070701".utf8), Array("07070100000000".utf8), pattern(1000), Array("BZh9".utf8) + pattern(100),
+            Array(packed.dropLast()), archive + packed.prefix(9), packed + archive, endless, endless + packed,
+            ELFHeader.magic + pattern(1000),
+        ]
+        for contents in cases {
+            #expect(try ByteArrayBootImage(contents, name: "i").unpackedRamdisk(limit: 1 << 20) == nil)
+        }
+    }
+
+    @Test func theLoaderUnpacksOnRequest() throws {
+        var elf = ELFBuilder()
+        elf.add(pattern(10), at: Self.mebibyte)
+        var loader = BootLoader(kernel: elf.image())
+        let contents = Self.archive(100_000)
+        let packed = Array(pack(contents, by: .zstd).dropLast(4))
+        loader.ramdisks = [ByteArrayBootImage([7], name: "a"), ByteArrayBootImage(packed, name: "b")]
+        for unpacks in [false, true] {
+            loader.unpacksRamdisks = unpacks
+            let memory = try GuestMemory(size: 8 << 20)
+            let range = try #require(try loader.load(into: memory).info.ramdiskRanges.first)
+            let expected = [7, 0, 0, 0] + (unpacks ? contents : packed)
+            #expect(try memory.read(Int(range.count), at: GuestAddress(range.start)) == expected)
+        }
+    }
+
     /// Against a search through every page.
     @Test func highestGapIsFound() throws {
         let memory = try GuestMemory(size: 2 << 20)

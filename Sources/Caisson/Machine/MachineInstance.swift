@@ -90,6 +90,7 @@ final class MachineInstance: Sendable {
         }
         var loader = LinuxBoot.BootLoader(kernel: images.kernel)
         loader.ramdisks = images.ramdisks
+        loader.unpacksRamdisks = quirks.needRepair
         let plan = HardwarePlan(configuration, windows: virtio.map(\.window))
         let defaults = CommandLine.linux.withDefaults(plan.words + HostCommandLine.words(for: quirks))
         loader.commandLine =

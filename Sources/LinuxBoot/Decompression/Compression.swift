@@ -33,18 +33,23 @@ enum Compression: String, CaseIterable {
     /// Unpacks `payload` to exactly `size` bytes. Takes at most that much memory, and what the format's decoder needs.
     /// - Throws: `DecompressionError`.
     func unpack(_ payload: [UInt8], size: Int) throws(DecompressionError) -> [UInt8] {
-        let output: [UInt8]
-        switch self {
-        case .gzip: output = try inflateGzip(payload, size: size)
-        case .xz: output = try decodeXZ(payload, size: size)
-        case .lzma: output = try decodeLZMA(payload, size: size)
-        case .lz4: output = try decodeLZ4(payload, size: size)
-        case .zstd: output = try decodeZstandard(payload, size: size)
-        case .none: output = Array(payload.prefix(size))
-        case .bzip2, .lzo: throw .unsupported
-        }
+        let output = try unpackAll(payload, limit: size)
         guard output.count == size else { throw .wrongSize(unpacked: output.count, stated: size) }
         return output
+    }
+
+    /// Unpacks `payload` to at most `limit` bytes, of which those that are not used take no memory while it goes on.
+    /// - Throws: `DecompressionError`.
+    func unpackAll(_ payload: [UInt8], limit: Int) throws(DecompressionError) -> [UInt8] {
+        switch self {
+        case .gzip: try inflateGzip(payload, size: limit)
+        case .xz: try decodeXZ(payload, size: limit)
+        case .lzma: try decodeLZMA(payload, size: limit)
+        case .lz4: try decodeLZ4(payload, size: limit)
+        case .zstd: try decodeZstandard(payload, size: limit)
+        case .none: Array(payload.prefix(limit))
+        case .bzip2, .lzo: throw .unsupported
+        }
     }
 }
 

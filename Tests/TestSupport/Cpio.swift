@@ -1,7 +1,7 @@
 /// Archives that Linux unpacks into its initial file system (cpio's "newc" format).
-enum Cpio {
+package enum Cpio {
     /// Executable files by their paths, in directories that are there.
-    static func archive(_ files: [String: [UInt8]]) -> [UInt8] {
+    package static func archive(_ files: [String: [UInt8]]) -> [UInt8] {
         files.sorted { $0.key < $1.key }.flatMap { entry($0.key, $0.value, mode: 0o100755) }
             + entry("TRAILER!!!", [], mode: 0)
     }
