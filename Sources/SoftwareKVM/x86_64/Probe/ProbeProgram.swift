@@ -39,7 +39,7 @@ package struct ProbeProgram: Equatable, Sendable {
     /// What the common code is told when SYSCALL came in.
     static let systemCallMark: UInt8 = 0x40
     /// How many no-operations the program times.
-    static let timedInstructions: UInt64 = 64
+    static let timedInstructions: UInt64 = 16
 
     private static let codeSelector: UInt16 = 0x08
     private static let dataSelector: UInt16 = 0x10
