@@ -88,6 +88,10 @@ class Running:
             seen = (seen + data)[-4096:]
         return time.monotonic() - self.begin
 
+    def age(self):
+        """Seconds since the spawn."""
+        return time.monotonic() - self.begin
+
     def memory_beside_guest(self):
         """Proportional set size in KiB of all mappings but the guest's memory."""
         total, size = 0, 0

@@ -45,10 +45,11 @@ def show(results, stream):
         for result in group:
             low, high = spread(result.samples)
             ours = result.subject == "caisson"
-            line = f"  {result.subject:15}{result.median:9.2f}  {f'{low:.2f} to {high:.2f}':18}"
+            line = f"  {result.subject:15}{result.median:9.2f}  {f'{low:.2f} to {high:.2f}':20}"
             line += paint(36 if ours else 2, f"{bar(result.median, largest):{BAR}}")
             if not ours:
-                line += f"  caisson: {against[result.subject]:.2f}x"
+                ratio = against[result.subject]
+                line += f"  caisson: {ratio:.2f}x" if ratio >= 0.1 else f"  caisson: {ratio:.2g}x"
                 if goal := result.goals.get(result.subject):
                     met = against[result.subject] <= goal
                     line += paint(32 if met else 31, f", goal {goal}: {'met' if met else 'missed'}")

@@ -35,9 +35,9 @@ enum LinuxSession {
     ) async throws -> String {
         // The command is echoed with its quotes, so its end is told from the answer's.
         try guest.send("\(command); echo do''ne\n")
-        try await guest.expect("do''ne\r\n")
+        try await guest.expect("do''ne\r\n", within: limit)
         let answer = try await guest.expect("done\r\n", within: limit)
-        try await guest.expect(prompt)
+        try await guest.expect(prompt, within: limit)
         return answer.replacing("\r\n", with: "\n")
     }
 }
