@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -83,13 +84,16 @@ int caisson_duplicate(int fd)
     return copy < 0 ? -errno : copy;
 }
 
-static int unix_socket(const char *path, struct sockaddr_un *address)
+// A name in the abstract namespace follows a NUL and has none behind it (unix(7)).
+static int unix_socket(const char *path, int is_abstract, struct sockaddr_un *address, socklen_t *size)
 {
+    const size_t length = strlen(path);
     memset(address, 0, sizeof *address);
     address->sun_family = AF_UNIX;
-    if (strlen(path) >= sizeof address->sun_path)
+    if (length >= sizeof address->sun_path)
         return -ENAMETOOLONG;
-    strcpy(address->sun_path, path);
+    memcpy(address->sun_path + is_abstract, path, length);
+    *size = offsetof(struct sockaddr_un, sun_path) + length + 1;
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     return fd < 0 ? -errno : fd;
 }
@@ -103,22 +107,42 @@ static int keep(int fd, int failed)
     return error;
 }
 
-int caisson_unix_listen(const char *path)
+static int listen_at(const char *path, int is_abstract)
 {
     struct sockaddr_un address;
-    int fd = unix_socket(path, &address);
+    socklen_t size;
+    int fd = unix_socket(path, is_abstract, &address, &size);
     if (fd < 0)
         return fd;
     // The file that bind makes takes over the socket's mode.
-    return keep(fd, fchmod(fd, S_IRUSR | S_IWUSR) < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) < 0
+    return keep(fd, fchmod(fd, S_IRUSR | S_IWUSR) < 0 || bind(fd, (struct sockaddr *)&address, size) < 0
                         || listen(fd, 128) < 0);
 }
 
-int caisson_unix_connect(const char *path)
+static int connect_to(const char *path, int is_abstract)
 {
     struct sockaddr_un address;
-    int fd = unix_socket(path, &address);
-    return fd < 0 ? fd : keep(fd, connect(fd, (struct sockaddr *)&address, sizeof address) < 0);
+    socklen_t size;
+    int fd = unix_socket(path, is_abstract, &address, &size);
+    return fd < 0 ? fd : keep(fd, connect(fd, (struct sockaddr *)&address, size) < 0);
+}
+
+int caisson_unix_listen(const char *path) { return listen_at(path, 0); }
+
+int caisson_unix_connect(const char *path) { return connect_to(path, 0); }
+
+int caisson_unix_listen_abstract(const char *name) { return listen_at(name, 1); }
+
+int caisson_unix_connect_abstract(const char *name) { return connect_to(name, 1); }
+
+int caisson_unix_peer(int socket, uint32_t *user)
+{
+    struct ucred peer;
+    socklen_t size = sizeof peer;
+    if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
+        return -errno;
+    *user = peer.uid;
+    return peer.pid;
 }
 
 int caisson_accept(int listener)

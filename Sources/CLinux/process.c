@@ -89,3 +89,15 @@ int caisson_reap(pid_t process)
             return -errno;
     return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
+
+int caisson_open_process(pid_t process)
+{
+    // Closed by exec: pidfd_open(2) always sees to that.
+    int fd = (int)syscall(SYS_pidfd_open, process, 0);
+    return fd < 0 ? -errno : fd;
+}
+
+int caisson_signal_process(int process, int signal)
+{
+    return syscall(SYS_pidfd_send_signal, process, signal, NULL, 0) < 0 ? -errno : 0;
+}

@@ -26,6 +26,14 @@ public final class VirtioSocketDevice: Sendable {
         return try await sockets.connect(toPort: port)
     }
 
+    /// Connects a client of another process's, which is told by a line how that went.
+    func connect(_ client: consuming OwnedFileDescriptor, toPort port: UInt32) {
+        guard let sockets = state.withLock({ $0.sockets }) else {
+            return client.sendLine("ERROR the machine is not running")
+        }
+        sockets.connect(client, toPort: port)
+    }
+
     /// Has `listener` get what connects in the guest to `port` of the host's, in place of any listener before.
     public func setSocketListener(_ listener: VirtioSocketListener, forPort port: UInt32) {
         state.withLock { $0.listeners[port] = listener }

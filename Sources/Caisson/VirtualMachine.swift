@@ -47,6 +47,7 @@ public final class VirtualMachine: Sendable {
         var loop: EventLoop
         var devices: HostDevices
         var console: ConsoleLine?
+        var control: LineServer?
         var instance: MachineInstance?
     }
 
@@ -59,6 +60,7 @@ public final class VirtualMachine: Sendable {
     let logger: Logger
     private let status = Mutex(Status())
     let parts = Mutex<Parts?>(nil)
+    let controlPoint = Mutex<MachineControl?>(nil)
     /// Of the last start; they outlive the machine's end.
     let counters = Mutex<MachineCounters?>(nil)
     /// Every change of state happens here, one after the other.
@@ -276,8 +278,10 @@ public final class VirtualMachine: Sendable {
     private func openHostSide(_ images: BootImages) throws(VirtualMachineError) {
         let loop: EventLoop
         do { loop = try EventLoop(name: "caisson-io") } catch { throw VirtualMachineError(error) }
+        let control: LineServer?
         let devices: HostDevices
         do {
+            control = try openControl(on: loop)
             devices = try HostDevices(
                 configuration, balloons: memoryBalloonDevices, sockets: socketDevices, loop: loop, logger: logger,
                 consoleEvent: { [weak self] line, event in self?.consoleReported(event, on: line) })
@@ -286,7 +290,7 @@ public final class VirtualMachine: Sendable {
             throw error
         }
         counters.withLock { $0?.setDevices(devices) }
-        parts.withLock { $0 = Parts(images: images, loop: loop, devices: devices) }
+        parts.withLock { $0 = Parts(images: images, loop: loop, devices: devices, control: control) }
         if let console = try openConsole(loop) { parts.withLock { $0?.console = console } }
     }
 
@@ -354,6 +358,7 @@ public final class VirtualMachine: Sendable {
     }
 
     private static func close(_ parts: Parts) {
+        parts.control?.close()
         parts.instance?.end()
         parts.console?.close()
         parts.devices.close()

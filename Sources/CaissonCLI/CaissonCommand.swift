@@ -7,12 +7,15 @@ struct CaissonCommand: ParsableCommand {
         commandName: "caisson",
         abstract: "Boots Linux guests in virtual machines of their own, on KVM.",
         version: "caisson \(Version.current)",
-        subcommands: [RunCommand.self, DoctorCommand.self, CompletionsCommand.self])
+        subcommands: [
+            RunCommand.self, ListCommand.self, StopCommand.self, DoctorCommand.self, CompletionsCommand.self,
+        ])
 
     /// What the help of each command says after its options.
     static var furtherHelp: [(command: any ParsableCommand.Type, text: String)] {
         [
-            (CaissonCommand.self, help), (RunCommand.self, RunCommand.help),
+            (CaissonCommand.self, help), (RunCommand.self, RunCommand.help), (ListCommand.self, ListCommand.help),
+            (StopCommand.self, StopCommand.help),
             (DoctorCommand.self, DoctorCommand.help), (CompletionsCommand.self, CompletionsCommand.help),
         ]
     }
@@ -21,6 +24,8 @@ struct CaissonCommand: ParsableCommand {
         EXAMPLES:
           caisson run                        a shell in the default guest
           caisson run --kernel vmlinux       a kernel of your own
+          caisson list                       what is running
+          caisson stop NAME                  ends it
           caisson doctor                     whether machines can run on this host
 
         EXIT STATUS:

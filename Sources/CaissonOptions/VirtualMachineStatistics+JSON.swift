@@ -67,7 +67,7 @@ extension VirtualMachineStatistics.Memory {
 }
 
 extension JSONValue {
-    fileprivate static func nanoseconds(_ duration: Duration) -> JSONValue {
+    static func nanoseconds(_ duration: Duration) -> JSONValue {
         let (seconds, attoseconds) = duration.components
         return .integer(UInt64(clamping: seconds) &* 1_000_000_000 &+ UInt64(clamping: attoseconds / 1_000_000_000))
     }

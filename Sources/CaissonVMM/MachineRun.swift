@@ -1,5 +1,6 @@
 import CLinux
 import Caisson
+import CaissonOptions
 import Dispatch
 import HostIO
 import Logging
@@ -15,9 +16,15 @@ final class MachineRun: Sendable {
 
     /// Runs the machine on this thread, and returns when it has ended.
     func run() -> ExitStatus {
+        let address: String
+        do { address = try MachineStatus.address(of: description.name) } catch {
+            Messages.say(error.message)
+            return .usage
+        }
         do throws(VirtualMachineError) {
             let machine = try VirtualMachine(
                 configuration: VirtualMachineConfiguration(description), logger: Logger(label: description.name))
+            publish(machine, at: address)
             let file = try description.statisticsFile.map { path throws(VirtualMachineError) in
                 try StatisticsFile(path: path)
             }
@@ -48,6 +55,26 @@ final class MachineRun: Sendable {
             Messages.say(error.message)
             return .failure
         }
+    }
+
+    /// Lets the user's other commands find the machine.
+    /// - Parameter address: where they look for it.
+    private func publish(_ machine: VirtualMachine, at address: String) {
+        let begin = ContinuousClock.now
+        machine.setControl(
+            MachineControl(address: address) { [description, weak machine] word in
+                guard let machine else { return nil }
+                switch word {
+                case MachineStatus.question:
+                    return MachineStatus(of: description, state: machine.state, uptime: .now - begin).line
+                case MachineOrder.stop:
+                    guard machine.canRequestStop, (try? machine.requestStop()) != nil else {
+                        return "ERROR no power button"
+                    }
+                    return "OK"
+                default: return nil
+                }
+            })
     }
 
     private func startDeadline(_ machine: VirtualMachine) {

@@ -155,7 +155,7 @@ import Testing
         #expect(child.output.split(separator: "\n").allSatisfy { $0.count <= 80 })
     }
 
-    @Test(arguments: ["doctor", "completions"]) func `other commands have help`(name: String) throws {
+    @Test(arguments: ["doctor", "completions", "list", "stop"]) func `other commands have help`(name: String) throws {
         let child = try Command().run(name, "--help")
         #expect(child.status == 0)
         #expect(child.output.contains("USAGE: caisson \(name) "))

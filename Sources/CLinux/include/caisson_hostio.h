@@ -43,10 +43,14 @@ int caisson_is_open(int fd);
 
 // Unix stream sockets, non-blocking and closed by exec: one that listens at `path` with access for its owner alone, one
 // connected to `path`, and the next client of one that listens. Each returns the descriptor or the negative errno;
-// -ENAMETOOLONG for a path of more than 107 bytes.
+// -ENAMETOOLONG for a path of more than 107 bytes. An abstract name is no file: it goes with the socket, and anybody may connect.
 int caisson_unix_listen(const char *path);
 int caisson_unix_connect(const char *path);
+int caisson_unix_listen_abstract(const char *name);
+int caisson_unix_connect_abstract(const char *name);
 int caisson_accept(int listener);
+// The process at a connected socket's other end: its id or the negative errno, and its user.
+int caisson_unix_peer(int socket, uint32_t *user);
 
 // Two connected Unix stream sockets, closed by exec, of which the first is non-blocking. Returns 0 or the negative errno.
 int caisson_socket_pair(int sockets[2]);

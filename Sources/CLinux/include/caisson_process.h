@@ -19,3 +19,9 @@ int caisson_start_helper(const char *path, char *const arguments[], struct caiss
 
 // Waits for a child's end and forgets it: its exit status, 128 + n for signal n, or the negative errno.
 int caisson_reap(pid_t process);
+
+// A process that need not be a child: a descriptor that means it for good and is readable once it has ended, closed by exec. Returns the
+// descriptor or the negative errno.
+int caisson_open_process(pid_t process);
+// Returns 0 or the negative errno.
+int caisson_signal_process(int process, int signal);

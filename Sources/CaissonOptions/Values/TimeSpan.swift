@@ -1,6 +1,6 @@
 /// A time as people write it: `30s`, `500ms`, `1m30s`, `1.5h`, and `30` for seconds.
-struct TimeSpan: Equatable {
-    var milliseconds: UInt64
+package struct TimeSpan: Equatable {
+    package var milliseconds: UInt64
 
     /// The longest names first.
     private static let units: [(name: String, milliseconds: UInt64)] = [
@@ -9,7 +9,7 @@ struct TimeSpan: Equatable {
 
     /// Reads numbers, each with its unit: ms, s, m, h or d. A number alone is seconds. A part of a millisecond counts as
     /// a whole one. Nil for anything else, and for what 64 bits cannot hold.
-    init?(parsing text: String) {
+    package init?(parsing text: String) {
         guard let (seconds, rest) = DecimalNumber.prefix(of: text) else { return nil }
         if rest.isEmpty {
             guard let milliseconds = seconds.roundedUp(times: 1000) else { return nil }

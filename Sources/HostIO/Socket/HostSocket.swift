@@ -104,12 +104,7 @@ package final class HostSocket: Sendable {
 
     /// Writes a line of text to a socket that nothing else was written to, as far as there is room.
     package func writeLine(_ text: String) {
-        state.withLock { state in
-            guard let raw = state.socket?.rawValue else { return }
-            let bytes = Array((text + "\n").utf8)
-            // SAFETY: the array's bytes.
-            _ = unsafe bytes.withUnsafeBytes { unsafe caisson_send(raw, $0.baseAddress, $0.count) }
-        }
+        state.withLock { $0.socket?.sendLine(text) }
     }
 
     /// Bytes kept.

@@ -19,7 +19,8 @@ final class UnixListener: Sendable {
     }
 
     private let socket: SharedFileDescriptor
-    private let path: String
+    /// None of an abstract name, which goes by itself.
+    private let path: String?
     private let identity: Identity?
     private let state = Mutex(State())
 
@@ -40,6 +41,17 @@ final class UnixListener: Sendable {
         socket = SharedFileDescriptor(OwnedFileDescriptor(owning: result))
         self.path = path
         identity = Self.identity(path)
+    }
+
+    /// Listens at an abstract name (unix(7)), which is free as soon as its process has ended, however that was. Clients of other
+    /// users than this process's and root are turned away.
+    init(abstract name: String) throws(HostError) {
+        // SAFETY: a string is passed as a C string for the time of the call.
+        let result = unsafe caisson_unix_listen_abstract(name)
+        guard result >= 0 else { throw HostError("listen on", "@\(name)", Errno(rawValue: -result)) }
+        socket = SharedFileDescriptor(OwnedFileDescriptor(owning: result))
+        path = nil
+        identity = nil
     }
 
     deinit { stop() }
@@ -73,7 +85,7 @@ final class UnixListener: Sendable {
         }
         if let watch { watch.loop.remove(watch.registration) }
         // SAFETY: a string is passed as a C string for the time of the call.
-        if isFirst, let identity, identity == Self.identity(path) { _ = unsafe unlink(path) }
+        if isFirst, let path, let identity, identity == Self.identity(path) { _ = unsafe unlink(path) }
     }
 
     private func withWatch(_ body: (Watch) -> Void) {
@@ -84,11 +96,22 @@ final class UnixListener: Sendable {
 
     private func accept(_ accepted: (consuming OwnedFileDescriptor) -> Void) {
         let raw = caisson_accept(socket.rawValue)
-        if raw >= 0 { return accepted(OwnedFileDescriptor(owning: raw)) }
+        if raw >= 0 {
+            let client = OwnedFileDescriptor(owning: raw)
+            if path != nil || Self.isTrusted(raw) { accepted(client) }
+            return
+        }
         // Nobody is there after all.
         if [EAGAIN, EINTR, ECONNABORTED].contains(-raw) { return }
         // There is no descriptor, or no memory, for one more. The socket stays readable meanwhile.
         withWatch { $0.loop.pause($0.registration, for: Self.pause) }
+    }
+
+    /// Whether a client is of this process's user, or root.
+    private static func isTrusted(_ client: Int32) -> Bool {
+        var user: UInt32 = .max
+        // SAFETY: the variable is written during the call.
+        return unsafe caisson_unix_peer(client, &user) >= 0 && (user == geteuid() || user == 0)
     }
 
     /// Whether `path` is a socket that nobody listens at.

@@ -30,8 +30,9 @@ enum DebianGuest {
         try await guest.expect("debian login: ", within: limit)
         try guest.send("root\n")
         try await guest.expect("root@debian:~# ", within: limit)
+        _ = try await LinuxSession.run("stty cols 500", in: guest, within: limit)
         // Bash would mark what it reads as text that is not pasted.
-        _ = try await LinuxSession.run("bind 'set enable-bracketed-paste off'; stty cols 500", in: guest, within: limit)
+        _ = try await LinuxSession.run("bind 'set enable-bracketed-paste off'", in: guest, within: limit)
     }
 }
 

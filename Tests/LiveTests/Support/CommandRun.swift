@@ -18,7 +18,12 @@ enum BuiltCommand {
     }
 
     static func environment(_ folder: Folder) -> [String: String] {
-        ["HOME": folder.path, "PATH": "/usr/bin:/bin", "TERM": "vt220", "SWIFT_BACKTRACE": "enable=no"]
+        // Machines of other tests may have the same name.
+        let space = folder.path.split(separator: "/").last.map(String.init) ?? ""
+        return [
+            "HOME": folder.path, "PATH": "/usr/bin:/bin", "TERM": "vt220", "SWIFT_BACKTRACE": "enable=no",
+            "CAISSON_SPACE": space,
+        ]
     }
 }
 

@@ -20,7 +20,7 @@ final class HostSockets: SocketHost {
     private let loop: EventLoop
     private let alarm: DeviceAlarm
     private let current = Mutex(Reference())
-    private let server = Mutex<SocketServer?>(nil)
+    private let server = Mutex<LineServer?>(nil)
 
     /// Listens at the configuration's path.
     /// - Parameters:
@@ -36,8 +36,8 @@ final class HostSockets: SocketHost {
         alarm = try DeviceAlarm(on: loop)
         alarm.setHandler { [weak self] in self?.device?.timerExpired() }
         if let path {
-            let server = try SocketServer(path: path, loop: loop) { [weak self] client, port in
-                self?.connect(client, toPort: port)
+            let server = try LineServer(path: path, loop: loop) { [weak self] client, request in
+                self?.serve(client, request)
             }
             self.server.withLock { $0 = server }
         }
@@ -63,7 +63,15 @@ final class HostSockets: SocketHost {
 
     // MARK: From the host to the guest
 
-    private func connect(_ client: consuming OwnedFileDescriptor, toPort port: UInt32) {
+    private func serve(_ client: consuming OwnedFileDescriptor, _ request: LineServer.Request) {
+        guard case .connect(let port) = request else {
+            return client.sendLine("ERROR expected a line CONNECT and a port from 0 to 4294967294")
+        }
+        connect(client, toPort: port)
+    }
+
+    /// Answers a client by a line, behind which it is the guest's.
+    func connect(_ client: consuming OwnedFileDescriptor, toPort port: UInt32) {
         let socket = makeSocket(client)
         connect(socket, toPort: port) { answer in
             switch answer {

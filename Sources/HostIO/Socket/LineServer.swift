@@ -3,12 +3,22 @@ package import HostResources
 import Synchronization
 import SystemPackage
 
-/// Listens at a path for clients that say which port they want, by a line `CONNECT PORT`, as with other monitors.
-package final class SocketServer: Sendable {
+/// Listens for clients that say by a line what they want, for instance `CONNECT PORT`, as with other monitors.
+package final class LineServer: Sendable {
     /// Clients that have not said it all yet; where there are more, the oldest goes.
     package static let clientLimit = 64
     /// Bytes of a line, its end included.
     private static let lineLimit = 32
+
+    /// What a client wants.
+    package enum Request: Equatable, Sendable {
+        /// `CONNECT PORT`: to be connected with a port of the guest's.
+        case connect(port: UInt32)
+        /// Another word in capitals.
+        case word(String)
+        /// What nobody understands.
+        case unknown
+    }
 
     /// Who has not said it all yet.
     private final class Client: Sendable {
@@ -49,7 +59,7 @@ package final class SocketServer: Sendable {
                     if count == -Int64(EAGAIN) || count == -Int64(EINTR) { return .waiting }
                     guard count == 1 else { return .gone }
                     state.line.append(byte)
-                    if byte == UInt8(ascii: "\n") || state.line.count == SocketServer.lineLimit {
+                    if byte == UInt8(ascii: "\n") || state.line.count == LineServer.lineLimit {
                         return .said(state.line)
                     }
                 }
@@ -73,18 +83,34 @@ package final class SocketServer: Sendable {
 
     private let loop: EventLoop
     private let listener: UnixListener
-    private let connect: @Sendable (consuming OwnedFileDescriptor, UInt32) -> Void
+    private let serve: @Sendable (consuming OwnedFileDescriptor, Request) -> Void
     private let state = Mutex(State())
 
     /// Listens at `path` until `close()`.
-    /// - Parameter connect: gets each client that named a port, and answers it; called on the loop.
-    package init(
-        path: String, loop: EventLoop, connect: @escaping @Sendable (consuming OwnedFileDescriptor, UInt32) -> Void
+    /// - Parameter serve: gets each client that said its line, and answers it; called on the loop.
+    package convenience init(
+        path: String, loop: EventLoop, serve: @escaping @Sendable (consuming OwnedFileDescriptor, Request) -> Void
     ) throws(HostError) {
+        try self.init(UnixListener(path), loop, serve)
+    }
+
+    /// Listens at an abstract name, for this user's clients and root's, until `close()`.
+    /// - Parameter serve: gets each client that said its line, and answers it; called on the loop.
+    package convenience init(
+        abstract name: String, loop: EventLoop,
+        serve: @escaping @Sendable (consuming OwnedFileDescriptor, Request) -> Void
+    ) throws(HostError) {
+        try self.init(UnixListener(abstract: name), loop, serve)
+    }
+
+    private init(
+        _ listener: UnixListener, _ loop: EventLoop,
+        _ serve: @escaping @Sendable (consuming OwnedFileDescriptor, Request) -> Void
+    ) throws(HostError) {
+        self.listener = listener
         self.loop = loop
-        self.connect = connect
-        listener = try UnixListener(path)
-        try listener.start(on: loop) { [weak self] in self?.serve($0) }
+        self.serve = serve
+        try listener.start(on: loop) { [weak self] in self?.welcome($0) }
     }
 
     deinit { close() }
@@ -98,7 +124,7 @@ package final class SocketServer: Sendable {
 
     // MARK: On the loop
 
-    private func serve(_ accepted: consuming OwnedFileDescriptor) {
+    private func welcome(_ accepted: consuming OwnedFileDescriptor) {
         let client = Client(accepted, loop: loop)
         let (number, oldest) = state.withLock { state in
             let number = state.nextNumber
@@ -119,10 +145,7 @@ package final class SocketServer: Sendable {
         case .gone: _ = take(number)
         case .said(let line):
             guard let socket = take(number) else { return }
-            if let port = Self.port(line) { return connect(socket, port) }
-            let refusal = Array("ERROR expected a line CONNECT and a port from 0 to 4294967294\n".utf8)
-            // SAFETY: the array's bytes.
-            _ = unsafe refusal.withUnsafeBytes { unsafe caisson_send(socket.rawValue, $0.baseAddress, $0.count) }
+            serve(socket, Request(line))
         }
     }
 
@@ -130,18 +153,26 @@ package final class SocketServer: Sendable {
     private func take(_ number: Int) -> OwnedFileDescriptor? {
         state.withLock { $0.clients.removeValue(forKey: number) }?.end()
     }
+}
 
-    /// The port that a line names; nil where it is none.
-    static func port(_ line: [UInt8]) -> UInt32? {
+extension LineServer.Request {
+    /// - Parameter line: with its end, if it came.
+    init(_ line: [UInt8]) {
+        self = .unknown
         var words = line[...]
-        guard words.popLast() == UInt8(ascii: "\n") else { return nil }
+        guard words.popLast() == UInt8(ascii: "\n") else { return }
         if words.last == UInt8(ascii: "\r") { words.removeLast() }
         let command = Array("CONNECT ".utf8)
-        guard words.starts(with: command) else { return nil }
+        guard words.starts(with: command) else {
+            if !words.isEmpty, words.allSatisfy((UInt8(ascii: "A")...UInt8(ascii: "Z")).contains) {
+                self = .word(String(decoding: words, as: UTF8.self))
+            }
+            return
+        }
         let digits = words.dropFirst(command.count)
-        guard !digits.isEmpty, digits.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }),
+        guard !digits.isEmpty, digits.allSatisfy((UInt8(ascii: "0")...UInt8(ascii: "9")).contains),
             let port = UInt32(String(decoding: digits, as: UTF8.self)), port != .max
-        else { return nil }
-        return port
+        else { return }
+        self = .connect(port: port)
     }
 }

@@ -7,45 +7,18 @@ import Testing
 
 @testable import HostIO
 
-@Suite struct SocketSpecificationTests {
-    static let usable: [(String, String, UInt32)] = [
-        ("s", "s", 3), ("/run/a,,b,cid=3", "/run/a,b", 3), ("s,cid=4294967294", "s", 4_294_967_294),
-    ]
-
-    @Test(arguments: usable.indices) func isReadAndWritten(index: Int) throws {
-        let (text, path, cid) = Self.usable[index]
-        let specification = try SocketSpecification(text)
-        #expect(specification.path == path && specification.cid == cid)
-        #expect(try SocketSpecification(specification.description) == specification)
-    }
-
-    static let unusable: [(String, SocketSpecificationError.Reason)] = [
-        ("", .noPath), (",cid=3", .noPath), ("a\0b", .nulInPath), ("s,cid=2", .unusableCID("2")),
-        ("s,cid=4294967295", .unusableCID("4294967295")), ("s,cid=", .unusableCID("")), ("s,cid=x", .unusableCID("x")),
-        ("s,port=1", .unknownOption("port=1")), ("s,cid=3,x", .unknownOption("x")),
-        ("s,cid=3,cid=4", .repeatedOption("cid=")), (String(repeating: "s", count: 97), .longPath),
-    ]
-
-    @Test(arguments: unusable.indices) func saysWhatIsWrong(index: Int) {
-        let (text, reason) = Self.unusable[index]
-        #expect(throws: SocketSpecificationError(text: text, reason: reason)) { try SocketSpecification(text) }
-    }
-}
-
 /// A server that answers each client with the port it wants, and a way to it.
 private final class ServerBench {
     let directory = TemporaryDirectory()
     let loop: EventLoop
-    let server: SocketServer
+    let server: LineServer
 
     var path: String { directory.path + "/s" }
 
     init() throws {
         loop = try EventLoop(name: "test")
         let loop = loop
-        server = try SocketServer(path: directory.path + "/s", loop: loop) { client, port in
-            HostSocket(client, keepingAtMost: 4096, loop: loop).writeLine("PORT \(port)")
-        }
+        server = try LineServer(path: directory.path + "/s", loop: loop) { $0.sendLine("\($1)") }
     }
 
     deinit {
@@ -64,12 +37,14 @@ private final class ServerBench {
     }
 }
 
-@Suite struct SocketServerTests {
+@Suite struct LineServerTests {
     static let lines: [(String, String)] = [
-        ("CONNECT 52\n", "PORT 52\n"), ("CONNECT 0\r\n", "PORT 0\n"), ("CONNECT 4294967294\n", "PORT 4294967294\n"),
+        ("CONNECT 52\n", "connect(port: 52)\n"), ("CONNECT 0\r\n", "connect(port: 0)\n"),
+        ("CONNECT 4294967294\n", "connect(port: 4294967294)\n"),
+        ("STATUS\n", "word(\"STATUS\")\n"), ("CONNECT\n", "word(\"CONNECT\")\n"),
     ]
 
-    @Test(arguments: lines.indices) func connectsToThePort(index: Int) throws {
+    @Test(arguments: lines.indices) func readsALine(index: Int) throws {
         let bench = try ServerBench()
         let client = bench.client()
         client.send(Self.lines[index].0)
@@ -77,17 +52,18 @@ private final class ServerBench {
     }
 
     static let wrong = [
-        "\n", "CONNECT\n", "CONNECT \n", "CONNECT x\n", "connect 52\n", "CONNECT 4294967295\n", "CONNECT -1\n",
+        "\n", "STATUS \n", "status\n", "CONNECT \n", "CONNECT x\n", "connect 52\n", "CONNECT 4294967295\n",
+        "CONNECT -1\n",
         "CONNECT 52 \n", "CONNECT 99999999999999999999\n", "GET / HTTP/1.1\r\n", String(repeating: "C", count: 5000),
         "\0\0\0\n", "CONNECT 000000000000000000000000000000052\n",
     ]
 
-    @Test(arguments: wrong) func refusesWhatIsNoLine(line: String) throws {
+    @Test(arguments: wrong) func knowsWhatIsNoRequest(line: String) throws {
         let bench = try ServerBench()
         signal(SIGPIPE, SIG_IGN)
         let client = bench.client()
         client.send(line)
-        #expect(client.receive(until: "\n").hasPrefix("ERROR expected a line CONNECT"))
+        #expect(client.receive(until: "\n") == "unknown\n")
     }
 
     @Test func readsNoFurtherThanTheLine() throws {
@@ -95,7 +71,7 @@ private final class ServerBench {
         let loop = try EventLoop(name: "test")
         defer { loop.stop() }
         let sockets = Mutex<[HostSocket]>([])
-        let server = try SocketServer(path: directory.path + "/s", loop: loop) { client, _ in
+        let server = try LineServer(path: directory.path + "/s", loop: loop) { client, _ in
             let socket = HostSocket(client, keepingAtMost: 4096, loop: loop)
             sockets.withLock { $0.append(socket) }
         }
@@ -114,7 +90,7 @@ private final class ServerBench {
 
     @Test func clientsThatSayNothingAreBounded() throws {
         let bench = try ServerBench()
-        let silent = (0..<SocketServer.clientLimit + 8).map { _ in
+        let silent = (0..<LineServer.clientLimit + 8).map { _ in
             let client = bench.client()
             client.send("CONN")
             return client
@@ -122,7 +98,7 @@ private final class ServerBench {
         // The oldest have gone; the newest can go on.
         #expect(silent[0].isReady(POLLIN, 10_000) && silent[0].receive(1).isEmpty)
         silent[silent.count - 1].send("ECT 3\n")
-        #expect(silent[silent.count - 1].receiveText(100) == "PORT 3\n")
+        #expect(silent[silent.count - 1].receiveText(100) == "connect(port: 3)\n")
     }
 
     @Test func clientsThatLeaveAreForgotten() throws {
@@ -131,7 +107,7 @@ private final class ServerBench {
         for _ in 0..<200 { bench.client().send("CONN") }
         let last = bench.client()
         last.send("CONNECT 1\n")
-        #expect(last.receiveText(100) == "PORT 1\n")
+        #expect(last.receiveText(100) == "connect(port: 1)\n")
         #expect(eventually { resources()[0] < before + 40 })
     }
 
@@ -141,16 +117,54 @@ private final class ServerBench {
         defer { loop.stop() }
         let path = directory.path + "/s"
         close(caisson_unix_listen(path))
-        let server = try SocketServer(path: path, loop: loop) { _, _ in }
+        let server = try LineServer(path: path, loop: loop) { _, _ in }
         #expect(throws: HostError("listen on", path, .addressInUse)) {
-            try SocketServer(path: path, loop: loop) { _, _ in }
+            try LineServer(path: path, loop: loop) { _, _ in }
         }
         server.close()
         #expect(names(in: directory.path).filter { $0 == "s" }.isEmpty)
         let file = directory.file("f", "text")
         #expect(throws: HostError("listen on", file, .addressInUse)) {
-            try SocketServer(path: file, loop: loop) { _, _ in }
+            try LineServer(path: file, loop: loop) { _, _ in }
         }
+    }
+
+    @Test func anAbstractNameIsItsServersAlone() throws {
+        let loop = try EventLoop(name: "test")
+        defer { loop.stop() }
+        let name = "caisson-test/\(getpid())/line"
+        var server: LineServer? = try LineServer(abstract: name, loop: loop) { $0.sendLine("\($1)") }
+        withExtendedLifetime(server) {}
+        let client = Descriptor(caisson_unix_connect_abstract(name))
+        client.send("STATUS\n")
+        #expect(client.receiveText(100) == "word(\"STATUS\")\n")
+        var user: UInt32 = .max
+        #expect(caisson_unix_peer(client.raw, &user) == getpid() && user == geteuid())
+        #expect(throws: HostError("listen on", "@\(name)", .addressInUse)) {
+            try LineServer(abstract: name, loop: loop) { _, _ in }
+        }
+        server = nil
+        #expect(eventually { caisson_unix_connect_abstract(name) == -ECONNREFUSED })
+    }
+
+    /// Whoever may run processes as another user.
+    @Test(.enabled(if: getuid() == 0, "only root can become somebody else")) func othersUsersAreTurnedAway() throws {
+        let loop = try EventLoop(name: "test")
+        defer { loop.stop() }
+        let name = "caisson-test/\(getpid())/other"
+        let server = try LineServer(abstract: name, loop: loop) { $0.sendLine("\($1)") }
+        defer { server.close() }
+        let script = """
+            import socket
+            s = socket.socket(socket.AF_UNIX); s.connect('\\0\(name)')
+            try: s.sendall(b'STATUS\\n'); print(len(s.recv(99)))
+            except ConnectionError: print(0)
+            """
+        func output(_ user: [String]) -> String {
+            Child.run("/usr/bin/setpriv", user + ["/usr/bin/python3", "-c", script]).output
+        }
+        #expect(output(["--reuid=\(geteuid())"]) == "15\n")
+        #expect(output(["--reuid=65534"]) == "0\n")
     }
 }
 
