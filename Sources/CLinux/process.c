@@ -10,9 +10,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static int spawn(const char *path, char *const arguments[], int stream, int messages, pid_t *process)
+// Starts a program with no signal blocked or ignored and only `count` descriptors: as n descriptors[n], or /dev/null where
+// that is -1. None of them is one of 0 to 2, where there are standard streams. Returns 0 or the errno.
+static int spawn(const char *name, char *const arguments[], char *const environment[], const int descriptors[], int count,
+    short flags, pid_t *process)
 {
-    static char *const environment[] = { NULL };
     posix_spawn_file_actions_t files;
     posix_spawnattr_t attributes;
     sigset_t none, all;
@@ -27,26 +29,21 @@ static int spawn(const char *path, char *const arguments[], int stream, int mess
         posix_spawn_file_actions_destroy(&files);
         return error;
     }
-    // Neither is one of 0 to 2, where there are standard streams; either may be 3, so `messages` is moved first.
+    // Upwards: one that is 3 has been moved when 3 is taken.
+    for (int i = 0; i < count && !error; i++)
+        error = descriptors[i] < 0
+            ? posix_spawn_file_actions_addopen(&files, i, "/dev/null", i == 0 ? O_RDONLY : O_WRONLY, 0)
+            : posix_spawn_file_actions_adddup2(&files, descriptors[i], i);
     if (!error)
-        error = posix_spawn_file_actions_adddup2(&files, messages, 2);
-    if (!error)
-        error = posix_spawn_file_actions_adddup2(&files, stream, 3);
-    if (!error)
-        error = posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
-    if (!error)
-        error = posix_spawn_file_actions_addopen(&files, 1, "/dev/null", O_WRONLY, 0);
-    if (!error)
-        error = posix_spawn_file_actions_addclosefrom_np(&files, 4);
+        error = posix_spawn_file_actions_addclosefrom_np(&files, count);
     if (!error)
         error = posix_spawnattr_setsigmask(&attributes, &none);
     if (!error)
         error = posix_spawnattr_setsigdefault(&attributes, &all);
     if (!error)
-        error = posix_spawnattr_setflags(
-            &attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
+        error = posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | flags);
     if (!error)
-        error = posix_spawn(process, path, &files, &attributes, arguments, environment);
+        error = posix_spawnp(process, name, &files, &attributes, arguments, environment);
     posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&files);
     return error;
@@ -65,7 +62,9 @@ int caisson_start_helper(const char *path, char *const arguments[], struct caiss
         return -error;
     }
     *helper = (struct caisson_helper){ .end = -1, .stream = stream[0], .messages = messages[0] };
-    error = spawn(path, arguments, stream[1], messages[1], &helper->process);
+    static char *const environment[] = { NULL };
+    const int descriptors[] = { -1, -1, messages[1], stream[1] };
+    error = spawn(path, arguments, environment, descriptors, 4, POSIX_SPAWN_SETSID, &helper->process);
     close(stream[1]);
     close(messages[1]);
     if (!error) {
@@ -79,6 +78,17 @@ int caisson_start_helper(const char *path, char *const arguments[], struct caiss
     close(stream[0]);
     close(messages[0]);
     return -error;
+}
+
+int caisson_make_pipe(int ends[2])
+{
+    return pipe2(ends, O_CLOEXEC) < 0 ? -errno : 0;
+}
+
+int caisson_start_program(const char *name, char *const arguments[], int output, int messages, pid_t *process)
+{
+    const int descriptors[] = { -1, output, messages };
+    return -spawn(name, arguments, environ, descriptors, 3, 0, process);
 }
 
 int caisson_reap(pid_t process)

@@ -1,3 +1,4 @@
+import CLinux
 package import SystemPackage
 
 /// A refusal by the host: what was tried, on what, and why it failed.
@@ -17,4 +18,12 @@ package struct HostError: Error, Equatable {
 
 extension HostError: CustomStringConvertible {
     package var description: String { "cannot \(operation) \(object): \(errno)" }
+}
+
+extension Errno {
+    /// The error of the system call that just failed.
+    package static var current: Errno {
+        // SAFETY: the C library's pointer to the calling thread's errno.
+        Errno(rawValue: unsafe __errno_location().pointee)
+    }
 }

@@ -3,6 +3,7 @@
 // explicit order. No logic lives here.
 #pragma once
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -21,9 +22,11 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/timerfd.h>
 #include <sys/types.h>
 #include <sys/un.h>
+#include <sys/xattr.h>
 #include <termios.h>
 #include <time.h>
 #include <unistd.h>
@@ -37,5 +40,6 @@
 #include "caisson_network.h"
 #include "caisson_processor.h"
 #include "caisson_run.h"
+#include "caisson_store.h"
 #include "caisson_terminal.h"
 #include "caisson_thread.h"

@@ -228,11 +228,3 @@ final class EventLoopCore: Sendable {
         }
     }
 }
-
-extension Errno {
-    /// The error of the system call that just failed.
-    static var current: Errno {
-        // SAFETY: the C library's pointer to the calling thread's errno.
-        Errno(rawValue: unsafe __errno_location().pointee)
-    }
-}
