@@ -57,6 +57,8 @@ let package = Package(
             name: "CCompression",
             providers: [.apt(["zlib1g-dev", "liblz4-dev", "libzstd-dev", "liblzma-dev"])]),
         .systemLibrary(name: "CFDT", providers: [.apt(["libfdt-dev"])]),
+        .systemLibrary(name: "CArchive", providers: [.apt(["libarchive-dev", "libbz2-dev"])]),
+        .systemLibrary(name: "CNettle", providers: [.apt(["nettle-dev"])]),
         .target(name: "CURing", linkerSettings: [.linkedLibrary("uring")]),
 
         module("HostResources", ["CLinux"]),
@@ -74,12 +76,14 @@ let package = Package(
                 "LinuxBoot",
                 logging, system,
             ]),
+        module("ImageStore", ["CArchive", "CNettle", "CLinux", "HostResources", "HostIO", system]),
         module("CaissonOptions", ["Caisson", "HostIO", logging, system]),
         .executableTarget(
             name: "CaissonVMM", dependencies: ["Caisson", "CaissonOptions", "CLinux", "HostIO", logging, system],
             swiftSettings: strict),
         .executableTarget(
-            name: "CaissonCLI", dependencies: ["Caisson", "CaissonOptions", "HostIO", arguments, logging, system],
+            name: "CaissonCLI",
+            dependencies: ["Caisson", "CaissonOptions", "HostIO", "ImageStore", arguments, logging, system],
             swiftSettings: strict),
         .executableTarget(name: "BootLinux", dependencies: ["Caisson", system], swiftSettings: strict),
 
@@ -92,6 +96,7 @@ let package = Package(
         tests("SoftwareKVM", ["SoftwareKVM", "KVM", "GuestMemory", "TestSupport", "CLinux"]),
         tests("Devices", ["Devices", "Virtio", "GuestMemory", "TestSupport", "CLinux"]),
         tests("HostIO", ["HostIO", "TestSupport", "CLinux", system]),
+        tests("ImageStore", ["ImageStore", "HostIO", "TestSupport", "CLinux", system]),
         tests("LinuxBoot", ["LinuxBoot", "GuestMemory", "TestSupport", "CCompression"]),
         tests(
             "Caisson",

@@ -1,0 +1,5 @@
+import Glibc
+
+enum HostProcessUser {
+    static var isRoot: Bool { geteuid() == 0 }
+}
