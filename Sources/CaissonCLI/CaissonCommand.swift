@@ -8,7 +8,8 @@ struct CaissonCommand: ParsableCommand {
         abstract: "Boots Linux guests in virtual machines of their own, on KVM.",
         version: "caisson \(Version.current)",
         subcommands: [
-            RunCommand.self, ListCommand.self, StopCommand.self, DoctorCommand.self, CompletionsCommand.self,
+            RunCommand.self, ListCommand.self, StopCommand.self, ImageCommand.self, DoctorCommand.self,
+            CompletionsCommand.self,
         ])
 
     /// What the help of each command says after its options.
@@ -17,7 +18,7 @@ struct CaissonCommand: ParsableCommand {
             (CaissonCommand.self, help), (RunCommand.self, RunCommand.help), (ListCommand.self, ListCommand.help),
             (StopCommand.self, StopCommand.help),
             (DoctorCommand.self, DoctorCommand.help), (CompletionsCommand.self, CompletionsCommand.help),
-        ]
+        ] + ImageCommand.furtherHelp
     }
 
     private static let help = """
