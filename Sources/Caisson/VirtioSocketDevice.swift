@@ -63,17 +63,23 @@ public final class VirtioSocketListener: Sendable {
     /// The connections as they come, for one reader.
     public let connections: AsyncStream<VirtioSocketConnection>
     private let source: AsyncStream<VirtioSocketConnection>.Continuation
+    /// Gets the connections instead, and refuses them by false.
+    private let handler: (@Sendable (VirtioSocketConnection) -> Bool)?
 
     /// A listener that is set for no port yet.
-    public init() {
+    public convenience init() { self.init(handler: nil) }
+
+    init(handler: (@Sendable (VirtioSocketConnection) -> Bool)?) {
         (connections, source) = AsyncStream.makeStream(bufferingPolicy: .bufferingOldest(Self.backlog))
+        self.handler = handler
     }
 
     deinit { source.finish() }
 
     /// False where the connection cannot wait for anybody.
     func offer(_ connection: VirtioSocketConnection) -> Bool {
-        if case .enqueued = source.yield(connection) { true } else { false }
+        if let handler { return handler(connection) }
+        return if case .enqueued = source.yield(connection) { true } else { false }
     }
 }
 
@@ -96,6 +102,9 @@ public final class VirtioSocketConnection: Sendable {
     public var fileDescriptor: FileDescriptor {
         FileDescriptor(rawValue: socket.withLock { $0?.rawValue ?? -1 })
     }
+
+    /// Gives the socket away; nil once it is closed.
+    func takeSocket() -> OwnedFileDescriptor? { socket.withLock { $0.take() } }
 
     /// Ends the connection.
     public func close() { socket.withLock { _ = $0.take() } }

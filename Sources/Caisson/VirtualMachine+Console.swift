@@ -11,7 +11,8 @@ extension VirtualMachine {
             preconditionFailure("a validated configuration has Caisson's attachments")
         }
         do {
-            let line = try ConsoleLine(source, loop: loop)
+            let line = try ConsoleLine(
+                source, loop: loop, tail: source.specification == .none ? consoleTail : nil)
             try line.start { [weak self] line, event in self?.consoleReported(event, on: line) }
             return line
         } catch {

@@ -57,7 +57,10 @@ public final class VirtualMachine: Sendable {
     public let memoryBalloonDevices: [VirtioTraditionalMemoryBalloonDevice]
     /// The socket devices, in the order of the configuration.
     public let socketDevices: [VirtioSocketDevice]
+    /// The way to the guest's agent, where there is a socket device.
+    let agent: GuestAgentLink?
     let logger: Logger
+    let consoleTail = ConsoleTail()
     private let status = Mutex(Status())
     let parts = Mutex<Parts?>(nil)
     let controlPoint = Mutex<MachineControl?>(nil)
@@ -80,6 +83,7 @@ public final class VirtualMachine: Sendable {
             VirtioTraditionalMemoryBalloonDevice($0, memorySize: configuration.memorySize)
         }
         socketDevices = configuration.socketDevices.map { _ in VirtioSocketDevice() }
+        agent = socketDevices.first.map(GuestAgentLink.init)
         self.logger = logger ?? Self.quietLogger
     }
 
@@ -118,6 +122,9 @@ public final class VirtualMachine: Sendable {
     public var consoleDevicePaths: [String?] {
         parts.withLock { $0?.devices }?.consoles.flatMap { $0.lines.map(\.path) } ?? []
     }
+
+    /// The last lines that the guest wrote to a serial port whose line ends nowhere.
+    package func lastConsoleLines(atMost count: Int) -> [String] { consoleTail.lines(atMost: count) }
 
     /// Tells the guest the size of the terminals of its console devices' lines anew, after it changed.
     public func consoleSizeChanged() {
@@ -173,11 +180,18 @@ public final class VirtualMachine: Sendable {
     /// Stops the machine at once, as pulling the plug does.
     /// - Throws: `invalidState` unless it is running or paused.
     public func stop() async throws(VirtualMachineError) {
-        try await change(from: [.running, .paused], by: .stopping) { () throws(VirtualMachineError) in
-            self.parts.withLock { $0?.instance }?.requestEnd(.stopped)
-            self.finish(.success(.stopped))
-            return .stopped
-        }
+        try await change(from: [.running, .paused], by: .stopping, pullPlug)
+    }
+
+    /// `stop()` without waiting for it; nothing happens unless the machine is running or paused.
+    package func beginStop() {
+        control.async { _ = self.changeNow(from: [.running, .paused], by: .stopping, self.pullPlug) }
+    }
+
+    private func pullPlug() throws(VirtualMachineError) -> State {
+        parts.withLock { $0?.instance }?.requestEnd(.stopped)
+        finish(.success(.stopped))
+        return .stopped
     }
 
     /// `waitUntilStopped()` on the caller's own thread.
@@ -245,11 +259,13 @@ public final class VirtualMachine: Sendable {
 
     private func build() throws(VirtualMachineError) -> State {
         status.withLock { $0.outcome = nil }
+        agent?.begin()
         do throws(VirtualMachineError) {
             try open()
             return .running
         } catch {
             close()
+            agent?.end()
             status.withLock { $0.state = .error }
             throw error
         }
@@ -345,6 +361,7 @@ public final class VirtualMachine: Sendable {
 
     func finish(_ outcome: Outcome) {
         close()
+        agent?.end()
         let waiting = status.withLock { status in
             status.outcome = outcome
             if case .failure = outcome { status.state = .error } else { status.state = .stopped }

@@ -30,6 +30,12 @@ public struct VirtualMachineError: Error, Equatable, Sendable {
         case connectionFailure
         /// The machine has nothing by which its guest could be asked.
         case notSupported
+        /// The guest has no such command.
+        case commandNotFound
+        /// The guest cannot execute that.
+        case commandNotExecutable
+        /// The guest's agent refused a command, or the guest ended before it.
+        case guestFailure
     }
 
     /// The kind of failure.

@@ -38,6 +38,8 @@ public struct VirtualMachineConfiguration: Sendable {
     public var memoryBalloonDevices: [VirtioTraditionalMemoryBalloonDeviceConfiguration] = []
     /// At most one.
     public var socketDevices: [VirtioSocketDeviceConfiguration] = []
+    /// What the guest's agent makes its root file system of; nil for a guest that has one of its own.
+    public var rootFileSystem: GuestRootFileSystem?
     /// How the guest learns of its devices.
     public var hardwareDescription = HardwareDescriptionMethod.automatic
     /// Whether a guest that resets its machine starts again; otherwise the machine stops.
@@ -117,6 +119,7 @@ public struct VirtualMachineConfiguration: Sendable {
             throw invalid("\(socketDevices.count) socket devices: a machine has at most 1")
         }
         for device in socketDevices { try device.validate() }
+        try rootFileSystem?.validate(in: self)
         guard serialPorts.allSatisfy({ $0.attachment.source != nil }) else {
             throw invalid("a serial port's attachment is none of Caisson's")
         }

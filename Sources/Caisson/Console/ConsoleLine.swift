@@ -7,9 +7,12 @@ import Synchronization
 final class ConsoleLine: ConsoleBackend, Sendable {
     private let console: Console
     private let port = Mutex<(any ConsolePort)?>(nil)
+    private let tail: ConsoleTail?
 
     /// Opens the console that `source` says.
-    init(_ source: ConsoleSource, loop: EventLoop) throws(HostError) {
+    /// - Parameter tail: gets a copy of what is written.
+    init(_ source: ConsoleSource, loop: EventLoop, tail: ConsoleTail? = nil) throws(HostError) {
+        self.tail = tail
         console = try Console(
             source.specification, loop: loop, standardInput: source.input, standardOutput: source.output)
     }
@@ -31,7 +34,12 @@ final class ConsoleLine: ConsoleBackend, Sendable {
 
     private var current: (any ConsolePort)? { port.withLock { $0 } }
 
-    func transmit(_ bytes: Span<UInt8>) -> Int { console.write(bytes) }
+    func transmit(_ bytes: Span<UInt8>) -> Int {
+        let taken = console.write(bytes)
+        tail?.append(bytes.extracting(first: taken))
+        return taken
+    }
+
     func receiveReady() { console.inputReady() }
 
     func show(_ text: String) { console.show(text) }

@@ -5,6 +5,9 @@ enum HostClock {
     /// Since some time in the past; it never goes back, and timers follow it.
     @Sendable static func now() -> UInt64 { read(CLOCK_MONOTONIC) }
 
+    /// Since 1970.
+    static var timeOfDay: UInt64 { read(CLOCK_REALTIME) }
+
     /// CPU time of the process.
     static var processCPUTime: UInt64 { read(CLOCK_PROCESS_CPUTIME_ID) }
 

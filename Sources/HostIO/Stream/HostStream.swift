@@ -1,14 +1,14 @@
 import CLinux
-import HostResources
-import SystemPackage
+package import HostResources
+package import SystemPackage
 
 /// One direction of a terminal, pipe, file or socket, read or written without ever waiting.
 ///
 /// `O_NONBLOCK` belongs to the open file, which other processes share with us when it is inherited, the shell among
 /// them; so it is never set on those. A terminal or pipe is opened anew instead, through /proc, where that is allowed.
 /// Where it is not, each call asks poll(2) first and moves no more than poll promises room for.
-struct HostStream: ~Copyable {
-    enum Kind: Equatable {
+package struct HostStream: ~Copyable {
+    package enum Kind: Equatable {
         /// Opened with `O_NONBLOCK`, or a regular file or device that never waits.
         case immediate
         case socket
@@ -16,7 +16,7 @@ struct HostStream: ~Copyable {
         case polled(promise: Int)
     }
 
-    enum Outcome: Equatable {
+    package enum Outcome: Equatable {
         case moved(Int)
         case wouldWait
         case failed(Errno)
@@ -30,7 +30,7 @@ struct HostStream: ~Copyable {
     let descriptor: OwnedFileDescriptor
     let kind: Kind
 
-    init(_ descriptor: consuming OwnedFileDescriptor, _ kind: Kind) {
+    package init(_ descriptor: consuming OwnedFileDescriptor, _ kind: Kind) {
         self.descriptor = descriptor
         self.kind = kind
     }
@@ -67,7 +67,7 @@ struct HostStream: ~Copyable {
     }
 
     /// Reads at most `count` bytes into `buffer`; 0 bytes mean the end.
-    func read(into buffer: inout MutableSpan<UInt8>, atMost count: Int) -> Outcome {
+    package func read(into buffer: inout MutableSpan<UInt8>, atMost count: Int) -> Outcome {
         precondition(count <= buffer.count)
         if case .polled = kind, !isReady(Int16(POLLIN)) { return .wouldWait }
         let kind = kind
@@ -83,7 +83,7 @@ struct HostStream: ~Copyable {
     }
 
     /// Writes what there is room for from the front of `bytes`.
-    func write(_ bytes: Span<UInt8>) -> Outcome {
+    package func write(_ bytes: Span<UInt8>) -> Outcome {
         var count = bytes.count
         if case .polled(let promise) = kind {
             guard isReady(Int16(POLLOUT)) else { return .wouldWait }
