@@ -80,7 +80,7 @@ let package = Package(
         module("ImageStore", ["CArchive", "CNettle", "CLinux", "HostResources", "HostIO", system]),
         module("CaissonOptions", ["Caisson", "HostIO", logging, system]),
         .executableTarget(
-            name: "CaissonVMM", dependencies: ["Caisson", "CaissonOptions", "CLinux", "HostIO", logging, system],
+            name: "CaissonVMM", dependencies: ["Caisson", "CaissonOptions", "CLinux", "GuestAgent", "HostIO", logging, system],
             swiftSettings: strict),
         .executableTarget(
             name: "CaissonCLI",

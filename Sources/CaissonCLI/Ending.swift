@@ -5,6 +5,7 @@ import CaissonOptions
 struct Ending: Equatable {
     static let failure: Int32 = 1
     static let usage: Int32 = 2
+    static let commandFailure: Int32 = 125
 
     var status: Int32
     /// Lines for standard output.
@@ -16,6 +17,8 @@ struct Ending: Equatable {
     init(of error: any Error, arguments: some Sequence<String>) {
         switch error {
         case CommandError.failure(let message): self.init(status: Self.failure, complaint: "caisson: \(message)\n")
+        case CommandError.commandFailure(let message):
+            self.init(status: Self.commandFailure, complaint: "caisson: \(message)\n")
         case CommandError.usage(let message): self.init(misuse: message, arguments)
         case let code as ExitCode: self.init(status: code.rawValue)
         default:

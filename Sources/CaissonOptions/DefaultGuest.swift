@@ -7,6 +7,8 @@ package struct DefaultGuest {
 
     package var kernel: FilePath { folder.appending("vmlinux") }
     package var ramdisk: FilePath { folder.appending("initramfs.cpio") }
+    /// The agent alone, which becomes another root file system.
+    package var agentRamdisk: FilePath { folder.appending("agent.cpio") }
 
     /// The folder that $CAISSON_GUEST names; otherwise the one that was installed with this program, or the one that
     /// `guest-images/build` made last.

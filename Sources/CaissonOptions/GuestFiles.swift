@@ -10,14 +10,19 @@ struct GuestFiles {
     private typealias File = MachineDescription.FileReference
 
     /// Without a kernel it is the default guest's; without ramdisks, its own go with that.
-    init(kernel: String?, ramdisks: [String]) throws(CommandError) {
+    /// - Parameter hasRoot: whether the agent is to be the ramdisk, for another root file system.
+    init(kernel: String?, ramdisks: [String], hasRoot: Bool) throws(CommandError) {
         var opened: [File] = []
+        if hasRoot {
+            let path = try DefaultGuest.locate().agentRamdisk.string
+            opened = [try Self.open(path, as: "the guest's agent")]
+        }
         if let kernel {
             self.kernel = try Self.open(kernel, as: "kernel")
         } else {
             let guest = try DefaultGuest.locate()
             self.kernel = try Self.open(guest.kernel.string, as: "the default guest's kernel")
-            if ramdisks.isEmpty {
+            if ramdisks.isEmpty, !hasRoot {
                 opened = [try Self.open(guest.ramdisk.string, as: "the default guest's initramfs")]
             }
         }

@@ -6,7 +6,7 @@ extension RunOptions {
     /// - Throws: what to tell the user.
     package func describe() throws(CommandError) -> MachineDescription {
         let name = try machineName()
-        let memorySize = try memory.map(Self.memorySize) ?? (isDefaultGuest ? 128 << 20 : 512 << 20)
+        let memorySize = try memory.map(Self.memorySize) ?? defaultMemorySize
         let memoryBacking = try memoryBackingMode(for: memorySize)
         let balloonTarget = try balloonTarget(of: memorySize)
         let processorCount = try cpus.map(Self.processorCount)
@@ -21,7 +21,9 @@ extension RunOptions {
         guard let hardware = HardwareDescriptionMethod(rawValue: hardware) else {
             throw .usage("--hardware '\(hardware)' is no way to describe hardware: use auto, acpi, fdt or cmdline")
         }
-        let disks = try diskSpecifications()
+        let command = try guestCommand(hostName: name)
+        let root = try rootSpecification()
+        let disks = try (root.map { [$0.disk] } ?? []) + diskSpecifications()
         let networks = try networkSpecifications()
         let socket = try socketSpecification()
         let timeout = try self.timeout.map(Self.timeout)
@@ -29,7 +31,8 @@ extension RunOptions {
         let logLevel = try leastLevel()
         let commandLine = try self.commandLine(console: console, disks: disks)
 
-        let files = try GuestFiles(kernel: kernel, ramdisks: initrd)
+        let rootFileSystem = try root?.fileSystem()
+        let files = try GuestFiles(kernel: kernel, ramdisks: initrd, hasRoot: root != nil)
         var description = MachineDescription(name: name, kernel: files.kernel, memorySize: memorySize)
         description.memoryBacking = memoryBacking
         description.ramdisks = files.ramdisks
@@ -44,6 +47,8 @@ extension RunOptions {
         description.balloonTarget = balloonTarget
         description.socket = socket
         description.hardware = hardware
+        description.rootFileSystem = rootFileSystem
+        description.command = command
         description.timeout = timeout
         description.debugExit = debugExit
         description.restartsOnReset = !noReboot
@@ -53,6 +58,12 @@ extension RunOptions {
     }
 
     private var isDefaultGuest: Bool { kernel == nil }
+
+    /// Memory costs time where kernels are emulated.
+    private var defaultMemorySize: UInt64 {
+        if root != nil { return 256 << 20 }
+        return isDefaultGuest ? 128 << 20 : 512 << 20
+    }
 
     private func commandLine(
         console: ConsoleSpecification, disks: [DiskSpecification]
@@ -70,7 +81,7 @@ extension RunOptions {
             if console == .terminal { words += TerminalWords.current }
         }
         // A kernel without a ramdisk mounts its root file system by itself.
-        if let first = disks.first, !isDefaultGuest, initrd.isEmpty {
+        if let first = disks.first, !isDefaultGuest, initrd.isEmpty, root == nil {
             words += ["root=/dev/vda", first.isReadOnly ? "ro" : "rw"]
         }
         // The last word wins: the user's.

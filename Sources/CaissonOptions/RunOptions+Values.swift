@@ -117,7 +117,14 @@ extension RunOptions {
     }
 
     func consoleSpecification() throws(CommandError) -> ConsoleSpecification {
-        do { return try ConsoleSpecification(console) } catch { throw .usage("--console: \(error)") }
+        let specification: ConsoleSpecification
+        do { specification = try ConsoleSpecification(console ?? (hasCommand ? "none" : "terminal")) } catch {
+            throw .usage("--console: \(error)")
+        }
+        guard !hasCommand || specification != .terminal else {
+            throw .usage("--console terminal: the command has the terminal; use file:PATH, pty or unix:PATH")
+        }
+        return specification
     }
 
     /// The ports of a console device, the consoles first as Linux wants port 0 to be one.
@@ -137,6 +144,9 @@ extension RunOptions {
         let names = ports.compactMap(\.name)
         if let name = names.first(where: { name in names.count { $0 == name } > 1 }) {
             throw .usage("--virtio-console: two consoles are called '\(name)'; give each a name of its own")
+        }
+        guard !hasCommand || !ports.contains(where: { $0.console == .terminal }) else {
+            throw .usage("--virtio-console terminal: the command has the terminal; use file:PATH, pty or unix:PATH")
         }
         guard ([console] + ports.map(\.console)).count(where: { $0 == .terminal }) <= 1 else {
             throw .usage(

@@ -2,6 +2,14 @@
 package struct RunOptions: Equatable {
     package var kernel: String?
     package var initrd: [String] = []
+    package var root: String?
+    package var interactive = false
+    package var tty = false
+    package var env: [String] = []
+    package var workdir: String?
+    package var user: String?
+    /// The command for the guest, and its arguments.
+    package var command: [String] = []
     package var append: [String] = []
     package var cmdline: String?
     package var memory: String?
@@ -21,7 +29,8 @@ package struct RunOptions: Equatable {
     package var timeout: String?
     package var noReboot = false
     package var debugExit = false
-    package var console = "terminal"
+    /// Nil: the terminal, and nowhere while there is a command, which has that.
+    package var console: String?
     package var virtioConsole: [String] = []
     package var statsJSON: String?
     package var verbose = 0
@@ -62,6 +71,22 @@ package struct RunOptions: Equatable {
                 guard !balloon else { return nil }
                 balloon = true
                 continue
+            case "--interactive", "-i":
+                guard !interactive else { return nil }
+                interactive = true
+                continue
+            case "--tty", "-t":
+                guard !tty else { return nil }
+                tty = true
+                continue
+            case "-it", "-ti":
+                guard !interactive, !tty else { return nil }
+                (interactive, tty) = (true, true)
+                continue
+            case "--":
+                while let word = rest.next() { command.append(word) }
+                if command.isEmpty { return nil }
+                continue
             case "--verbose", "-v":
                 verbose += 1
                 continue
@@ -74,6 +99,10 @@ package struct RunOptions: Equatable {
             case "--kernel": kernel = value
             case "--initrd": initrd.append(value)
             case "--append": append.append(value)
+            case "--root": root = value
+            case "--env", "-e": env.append(value)
+            case "--workdir", "-w": workdir = value
+            case "--user", "-u": user = value
             case "--cmdline": cmdline = value
             case "--memory", "-m": memory = value
             case "--cpus", "-c": cpus = value

@@ -28,32 +28,30 @@ final class MachineRun: Sendable {
             let file = try description.statisticsFile.map { path throws(VirtualMachineError) in
                 try StatisticsFile(path: path)
             }
-            let signals = SignalWatch { [self] number in
-                if number == SIGWINCH { machine.consoleSizeChanged() } else { stop(machine, .signal(number)) }
+            let command = try description.command.map { command throws(VirtualMachineError) in
+                try CommandRun(command) { machine.beginStop() }
+            }
+            let signals = SignalWatch(Self.signals(forCommand: command != nil)) { [self] number in
+                handle(number, machine, command)
             }
             try machine.startHere()
+            try command?.start(in: machine)
             var recorder = file.map { StatisticsRecorder(of: machine, in: $0) }
             defer { recorder.take()?.finish(machine.statistics) }
             // A signal may have come before there was anything to stop.
             if interruption.withLock({ $0 }) != nil { stop(machine, .success) }
             startDeadline(machine)
-            if case .pseudoterminal = description.console, let path = machine.consolePath {
-                Messages.say("the console of \(description.name) is \(path)")
-            }
-            for (port, path) in zip(description.consolePorts, machine.consoleDevicePaths) {
-                guard case .pseudoterminal = port.console, let path else { continue }
-                let name = port.name.map { " \($0)" } ?? ""
-                Messages.say("the virtio console\(name) of \(description.name) is \(path)")
-            }
+            tellPaths(machine)
             let reason = try machine.waitHereUntilStopped {
                 // What only the start needed, most of the program, stays in the page cache alone.
                 _ = caisson_release_code()
             }
+            let ending = command.map { status(of: $0, machine, reason) }
             _ = consume signals
-            return interruption.withLock { $0 } ?? status(for: reason)
+            return ending ?? interruption.withLock { $0 } ?? status(for: reason)
         } catch {
             Messages.say(error.message)
-            return .failure
+            return description.command == nil ? .failure : .commandLost
         }
     }
 
@@ -68,13 +66,39 @@ final class MachineRun: Sendable {
                 case MachineStatus.question:
                     return MachineStatus(of: description, state: machine.state, uptime: .now - begin).line
                 case MachineOrder.stop:
-                    guard machine.canRequestStop, (try? machine.requestStop()) != nil else {
+                    // A command is asked by a signal.
+                    guard description.command == nil, machine.canRequestStop, (try? machine.requestStop()) != nil else {
                         return "ERROR no power button"
                     }
                     return "OK"
                 default: return nil
                 }
             })
+    }
+
+    private func tellPaths(_ machine: VirtualMachine) {
+        if case .pseudoterminal = description.console, let path = machine.consolePath {
+            Messages.say("the console of \(description.name) is \(path)")
+        }
+        for (port, path) in zip(description.consolePorts, machine.consoleDevicePaths) {
+            guard case .pseudoterminal = port.console, let path else { continue }
+            let name = port.name.map { " \($0)" } ?? ""
+            Messages.say("the virtio console\(name) of \(description.name) is \(path)")
+        }
+    }
+
+    private static func signals(forCommand isForCommand: Bool) -> [Int32] {
+        [SIGINT, SIGTERM, SIGHUP, SIGWINCH] + (isForCommand ? [SIGQUIT, SIGUSR1, SIGUSR2] : [])
+    }
+
+    private func handle(_ number: Int32, _ machine: VirtualMachine, _ command: CommandRun?) {
+        guard number != SIGWINCH else {
+            machine.consoleSizeChanged()
+            command?.resize()
+            return
+        }
+        let isEnding = number != SIGUSR1 && number != SIGUSR2
+        if command?.forward(number, isEnding: isEnding) != true { stop(machine, .signal(number)) }
     }
 
     private func startDeadline(_ machine: VirtualMachine) {
@@ -89,10 +113,7 @@ final class MachineRun: Sendable {
 
     private func stop(_ machine: VirtualMachine, _ status: ExitStatus) {
         interruption.withLock { if $0 == nil { $0 = status } }
-        Task {
-            // It may have ended by itself in this moment.
-            try? await machine.stop()
-        }
+        machine.beginStop()
     }
 
     private func status(for reason: VirtualMachine.StopReason) -> ExitStatus {
@@ -106,5 +127,28 @@ final class MachineRun: Sendable {
             Messages.say("the guest crashed: its processor shut down after a triple fault")
             return .guestCrashed
         }
+    }
+
+    private func status(
+        of command: CommandRun, _ machine: VirtualMachine, _ reason: VirtualMachine.StopReason
+    ) -> ExitStatus {
+        command.finish { self.interruption.withLock { $0 } != nil }
+        let ending = command.status
+        switch ending {
+        case nil, .commandLost?:
+            if let interruption = interruption.withLock({ $0 }) { return interruption }
+        case let ending?:
+            if let failure = command.failure { Messages.say(failure) }
+            return ending
+        }
+        switch reason {
+        case .guestCrashed:
+            _ = status(for: reason)
+            for line in machine.lastConsoleLines(atMost: 20) { Messages.say("console: \(line)") }
+        case .guestPoweredOff, .guestReset, .guestExited: Messages.say("the guest ended before its command")
+        case .stopped, .quitByConsole:
+            Messages.say(command.failure ?? "the machine was stopped before its command ended")
+        }
+        return .commandLost
     }
 }

@@ -8,10 +8,10 @@ import Dispatch
 struct SignalWatch: ~Copyable {
     private let source: (any DispatchSourceRead)?
 
-    /// Calls `handler` for each SIGINT, SIGTERM, SIGHUP and SIGWINCH, except for those that the process was started to ignore.
-    init(_ handler: @escaping @Sendable (Int32) -> Void) {
+    /// Calls `handler` for each of these signals, except for those that the process was started to ignore.
+    init(_ numbers: [Int32], _ handler: @escaping @Sendable (Int32) -> Void) {
         // Where one cannot be noted it ends the process by itself.
-        for number in [SIGINT, SIGTERM, SIGHUP, SIGWINCH] { _ = caisson_note_signal(number) }
+        for number in numbers { _ = caisson_note_signal(number) }
         let notes = caisson_signal_notes()
         guard notes >= 0 else {
             source = nil

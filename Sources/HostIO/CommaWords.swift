@@ -1,6 +1,6 @@
 /// Words with commas between them; a comma in a word is written twice.
-enum CommaWords {
-    static func split(_ text: String) -> [String] {
+package enum CommaWords {
+    package static func split(_ text: String) -> [String] {
         var words: [[UInt8]] = [[]]
         var rest = Array(text.utf8)[...]
         while let byte = rest.popFirst() {
@@ -16,7 +16,7 @@ enum CommaWords {
         return words.map { String(decoding: $0, as: UTF8.self) }
     }
 
-    static func escaped(_ text: String) -> String {
+    package static func escaped(_ text: String) -> String {
         String(decoding: text.utf8.flatMap { $0 == UInt8(ascii: ",") ? [$0, $0] : [$0] }, as: UTF8.self)
     }
 }

@@ -33,6 +33,9 @@ extension VirtualMachineConfiguration {
             memoryBalloonDevices = [balloon]
         }
         socketDevices = description.socket.map { [VirtioSocketDeviceConfiguration($0)] } ?? []
+        rootFileSystem = description.rootFileSystem
+        // By it the agent is asked.
+        if description.command != nil, socketDevices.isEmpty { socketDevices = [VirtioSocketDeviceConfiguration()] }
         hardwareDescription = description.hardware
         restartsOnReset = description.restartsOnReset
         hasDebugExitPort = description.debugExit

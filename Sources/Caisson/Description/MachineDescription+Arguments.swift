@@ -8,7 +8,7 @@ import Logging
 extension MachineDescription {
     private enum Field: String, CaseIterable {
         case name, kernel, ramdisk, append, cmdline, memory, cpus, console, disk, network, balloon, vsock, hardware
-        case timeout, backing
+        case timeout, backing, root, argument, environment, workdir, user, streams
         case consolePort = "console-port"
         case cpuQuota = "cpu-quota"
         case cpuAffinity = "cpu-affinity"
@@ -43,6 +43,14 @@ extension MachineDescription {
         words += networks.map { word(.network, $0) }
         if let balloonTarget { words.append(word(.balloon, balloonTarget)) }
         if let socket { words.append(word(.vsock, socket)) }
+        if let rootFileSystem { words.append(word(.root, rootFileSystem)) }
+        if let command {
+            words += command.arguments.map { word(.argument, $0) }
+            words += command.environment.sorted { $0.key < $1.key }.map { word(.environment, "\($0.key)=\($0.value)") }
+            if let directory = command.workingDirectory { words.append(word(.workdir, directory)) }
+            if let user = command.user { words.append(word(.user, user)) }
+            words.append(word(.streams, CommandStreams(command)))
+        }
         words.append(word(.hardware, hardware.rawValue))
         if let timeout { words.append(word(.timeout, "\(timeout.wholeMilliseconds)ms")) }
         if let statisticsFile { words.append(word(.statistics, statisticsFile)) }
@@ -52,8 +60,9 @@ extension MachineDescription {
         return words
     }
 
-    /// Reads a description. All fields have to be there once, but `cpu-quota`, `cpu-affinity`, `balloon`, `vsock`, `timeout`
-    /// and `statistics` may be missing, and `ramdisk`, `console-port`, `disk` and `network` repeated or missing.
+    /// Reads a description. All fields have to be there once, but `cpu-quota`, `cpu-affinity`, `balloon`, `vsock`, `timeout`,
+    /// `root`, `workdir`, `user` and `statistics` may be missing, and `ramdisk`, `console-port`, `disk`, `network`, `argument` and
+    /// `environment` repeated or missing. `streams` is there where `argument` is.
     package init(arguments: [String]) throws(MachineDescriptionError) {
         var values: [Field: [String]] = [:]
         for word in arguments {
@@ -137,6 +146,22 @@ extension MachineDescription {
             UInt64(text).flatMap { $0 <= memorySize ? $0 : nil }
         }
         socket = try optional(.vsock, "a socket device") { try? SocketSpecification($0) }
+        rootFileSystem = try optional(.root, "a root file system", GuestRootFileSystem.init(description:))
+        if let words = values[.argument] {
+            var command = GuestCommand(words)
+            command.environment = [:]
+            for text in values[.environment] ?? [] {
+                guard let (name, value) = text.split(at: "="), !name.isEmpty else {
+                    throw .invalid(Field.environment.rawValue, text, expected: "NAME=VALUE")
+                }
+                command.environment[name] = value
+            }
+            command.workingDirectory = try optional(.workdir, "a directory") { $0 }
+            command.user = try optional(.user, "a user") { $0 }
+            let streams = try required(.streams, "none, input, terminal or both", CommandStreams.init(rawValue:))
+            streams.apply(to: &command)
+            self.command = command
+        }
         hardware = try required(.hardware, "auto, acpi, fdt or cmdline", HardwareDescriptionMethod.init(rawValue:))
         timeout = try optional(.timeout, "milliseconds, as in 30000ms") { text in
             guard text.hasSuffix("ms"), let count = Int64(text.dropLast(2)) else { return nil }

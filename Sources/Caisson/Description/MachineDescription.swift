@@ -50,6 +50,10 @@ package struct MachineDescription: Equatable, Sendable {
     /// Bytes of memory that a balloon leaves to the guest, at most `memorySize`; nil for a machine without one.
     package var balloonTarget: UInt64?
     package var socket: SocketSpecification?
+    /// Of the first disk.
+    package var rootFileSystem: GuestRootFileSystem?
+    /// What the machine is there for. A terminal's size is that of the process's own.
+    package var command: GuestCommand?
     package var hardware = HardwareDescriptionMethod.automatic
     /// How long the machine may run, in `timeouts` and whole milliseconds.
     package var timeout: Duration?

@@ -8,6 +8,7 @@ struct RunCommand: ParsableCommand {
         abstract: "Boots a guest in a machine of its own, with the console on this terminal.",
         usage: """
             caisson run [<options>]
+            caisson run --root <file> [<options>] -- <command> [<argument>]...
             caisson run --kernel <file> [--initrd <file>]... [<options>]
             """,
         discussion: """
@@ -16,6 +17,7 @@ struct RunCommand: ParsableCommand {
             """)
 
     @OptionGroup(title: "Guest") var guest: GuestOptions
+    @OptionGroup(title: "Command") var command: CommandOptions
     @OptionGroup(title: "Machine") var machine: MachineOptions
     @OptionGroup(title: "Console and messages") var messages: MessageOptions
 
@@ -25,6 +27,13 @@ struct RunCommand: ParsableCommand {
         var options = RunOptions()
         options.kernel = guest.kernel
         options.initrd = guest.initrd
+        options.root = guest.root
+        options.interactive = command.interactive
+        options.tty = command.tty
+        options.env = command.env
+        options.workdir = command.workdir
+        options.user = command.user
+        options.command = command.command
         options.append = guest.append
         options.cmdline = guest.cmdline
         options.memory = machine.memory
@@ -68,6 +77,15 @@ struct GuestOptions: ParsableArguments {
     var initrd: [String] = []
 
     @Option(
+        help: ArgumentHelp(
+            """
+            A file with a root file system, which stays as it is: FILE, which may be followed by ,fs=TYPE and \
+            ,partition=NUMBER. What the guest writes ends with the machine.
+            """, valueName: "file"),
+        completion: .file())
+    var root: String?
+
+    @Option(
         parsing: .unconditionalSingleValue,
         help: ArgumentHelp(
             "Words for the kernel's command line; each takes the place of a default of the same key. May be repeated.",
@@ -78,6 +96,39 @@ struct GuestOptions: ParsableArguments {
         parsing: .unconditional,
         help: ArgumentHelp("The kernel's whole command line, without the defaults.", valueName: "words"))
     var cmdline: String?
+}
+
+struct CommandOptions: ParsableArguments {
+    @Flag(name: [.customShort("i"), .long], help: "Standard input goes to the command.")
+    var interactive = false
+
+    @Flag(name: [.customShort("t"), .long], help: "The command has a terminal; with -i it is this one.")
+    var tty = false
+
+    @Option(
+        name: [.customShort("e", allowingJoined: true), .long],
+        help: ArgumentHelp(
+            "A word of the command's environment: NAME=VALUE, or NAME for the value that it has here. May be repeated.",
+            valueName: "word"))
+    var env: [String] = []
+
+    @Option(
+        name: [.customShort("w", allowingJoined: true), .long],
+        help: ArgumentHelp("Where the command works. (default: /)", valueName: "directory"))
+    var workdir: String?
+
+    @Option(
+        name: [.customShort("u", allowingJoined: true), .long],
+        help: ArgumentHelp(
+            "The command's user: NAME or NUMBER, which :GROUP may follow. (default: root)", valueName: "user"))
+    var user: String?
+
+    @Argument(
+        parsing: .postTerminator,
+        help: ArgumentHelp(
+            "A command for the guest, behind --. Its streams are these, and its exit status is the machine's.",
+            valueName: "command"))
+    var command: [String] = []
 }
 
 struct MachineOptions: ParsableArguments {
@@ -190,10 +241,13 @@ struct MachineOptions: ParsableArguments {
 struct MessageOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "Where the serial console goes: terminal, file:PATH, pty, pty:LINK, unix:PATH or none.",
+            """
+            Where the serial console goes: terminal, file:PATH, pty, pty:LINK, unix:PATH or none. (default: terminal; \
+            with a command none)
+            """,
             valueName: "where"),
         completion: .list(["terminal", "file:", "pty", "pty:", "unix:", "none"]))
-    var console = "terminal"
+    var console: String?
 
     @Option(
         help: ArgumentHelp(

@@ -7,6 +7,13 @@ import SystemPackage
 extension RunOptions {
     /// Opens what the machine needs and becomes its process.
     func start() throws(CommandError) {
+        do throws(CommandError) { try becomeMachine() } catch {
+            guard !command.isEmpty, case .failure(let message) = error else { throw error }
+            throw .commandFailure(message)
+        }
+    }
+
+    private func becomeMachine() throws(CommandError) {
         HostProcess.openStandardStreams()
         let description = try describe()
         let program = try MachineProgram.locate()

@@ -22,6 +22,20 @@ package enum HostFile {
         return String(decoding: bytes, as: UTF8.self)
     }
 
+    /// The file's first bytes, up to `count`.
+    /// - Throws: `HostError`; `EISDIR` for a directory.
+    package static func beginning(of path: String, _ count: Int) throws(HostError) -> [UInt8] {
+        // A pipe without a writer must not make this wait.
+        let file = try OwnedFileDescriptor(opening: path, .readOnly, options: .nonBlocking)
+        var bytes = [UInt8](repeating: 0, count: count)
+        // SAFETY: the array holds as many bytes as are read.
+        let result = unsafe bytes.withUnsafeMutableBytes { buffer in
+            unsafe caisson_read(file.rawValue, buffer.baseAddress, buffer.count)
+        }
+        guard result >= 0 else { throw HostError("read", path, Errno(rawValue: Int32(-result))) }
+        return Array(bytes.prefix(Int(result)))
+    }
+
     package static func exists(_ path: String) -> Bool { (try? Stat(FilePath(path))) != nil }
 
     /// Whose a file is; nil where there is none.

@@ -47,6 +47,9 @@ final class InputPump: Sendable {
 
     var isAttached: Bool { state.withLock { $0.stream != nil } }
 
+    /// Whether the reader took all that was read.
+    var isEmpty: Bool { state.withLock { $0.queue.isEmpty } }
+
     /// Reads `stream` from now on.
     func attach(_ stream: consuming HostStream) throws(HostError) {
         detach()
