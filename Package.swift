@@ -103,7 +103,7 @@ let package = Package(
         tests(
             "Caisson",
             [
-                "Caisson", "CLinux", "HostIO", "KVM", "SoftwareKVM", "GuestMemory", "Devices", "TestSupport", logging,
+                "Caisson", "CLinux", "GuestAgent", "HostIO", "KVM", "SoftwareKVM", "GuestMemory", "Devices", "TestSupport", logging,
                 system,
             ]),
         tests("Command", ["CaissonCLI", "CaissonOptions", "Caisson", "HostIO", "TestSupport", "CLinux", system]),

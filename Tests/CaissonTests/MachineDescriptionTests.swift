@@ -13,6 +13,8 @@ import Testing
         "disk=/a,,b,readonly,cache=none,serial=x", "disk=size=4096,bps=1000,iops=5,iops_max=50",
         "network=tap=vm0,mtu=9000", "network=link=/l,bps=1000,bps_max=5000,iops=7",
         "network=user,host-loopback,publish=127.0.0.1:8080:80", "balloon=67108864", "vsock=/s,,t,cid=7",
+        "root=ext4,2", "argument=sh", "argument=", "argument=a=b\n", "environment=A=b=c", "environment=E=",
+        "workdir=/w", "user=me:us", "streams=both",
         "hardware=cmdline",
         "timeout=30000ms",
         "statistics=/tmp/a=b",
@@ -46,6 +48,14 @@ import Testing
         #expect(description.networks[1].rate.byteBurst == 5000)
         #expect(description.balloonTarget == 64 << 20)
         #expect(description.socket?.path == "/s,t" && description.socket?.cid == 7)
+        #expect(description.rootFileSystem?.type == "ext4" && description.rootFileSystem?.partition == 2)
+        var command = GuestCommand(["sh", "", "a=b\n"])
+        command.environment = ["A": "b=c", "E": ""]
+        command.workingDirectory = "/w"
+        command.user = "me:us"
+        command.terminal = .init(rows: 0, columns: 0)
+        command.hasStandardInput = true
+        #expect(description.command == command)
         #expect(description.hardware == .commandLine)
         #expect(description.timeout == .seconds(30))
         #expect(description.statisticsFile == "/tmp/a=b")
@@ -85,6 +95,12 @@ import Testing
         ("backing=x", .invalid("backing", "x", expected: "a kind of memory with whole pages")),
         ("balloon=x", .invalid("balloon", "x", expected: "bytes, at most the memory's")),
         ("balloon=134217729", .invalid("balloon", "134217729", expected: "bytes, at most the memory's")),
+        ("root=", .invalid("root", "", expected: "a root file system")),
+        ("root=ext4,0", .invalid("root", "ext4,0", expected: "a root file system")),
+        ("root=ext4,1,2", .invalid("root", "ext4,1,2", expected: "a root file system")),
+        ("environment==a", .invalid("environment", "=a", expected: "NAME=VALUE")),
+        ("environment=a", .invalid("environment", "a", expected: "NAME=VALUE")),
+        ("streams=all", .invalid("streams", "all", expected: "none, input, terminal or both")),
         ("hardware=fax", .invalid("hardware", "fax", expected: "auto, acpi, fdt or cmdline")),
         ("disk=", .invalid("disk", "", expected: "a disk")),
         ("vsock=", .invalid("vsock", "", expected: "a socket device")),
@@ -124,6 +140,17 @@ import Testing
         #expect(throws: MachineDescriptionError.repeated(field)) {
             try MachineDescription(arguments: Self.example + [one])
         }
+    }
+
+    @Test func `a command says what its streams are`() {
+        #expect(throws: MachineDescriptionError.missing("streams")) {
+            try MachineDescription(arguments: Self.example.filter { !$0.hasPrefix("streams=") })
+        }
+    }
+
+    @Test(arguments: ["none", "input", "terminal", "both"]) func `streams are read and written`(word: String) throws {
+        let words = Self.example.map { $0.hasPrefix("streams=") ? "streams=\(word)" : $0 }
+        #expect(try MachineDescription(arguments: words).arguments == words)
     }
 
     @Test func `there is one command line`() {

@@ -31,6 +31,44 @@ import Testing
             command.run("run", "--kernel", "\(kernel)/x"), "kernel \(kernel)/x: cannot be opened: Not a directory")
     }
 
+    @Test func `what keeps a command from running has a status of its own`() throws {
+        var command = try Command()
+        let (kernel, zeroes) = (command.folder.file("kernel"), command.folder.file("zeroes", [0, 0]))
+        let guest = command.folder.folder("guest")
+        command.environment["CAISSON_GUEST"] = guest
+        let cases = [
+            ("/no/such", "the root file system /no/such: no such file"),
+            (
+                guest, "the root file system \(guest) is a directory: make a file of it by mkfs.erofs or mksquashfs"
+            ),
+            (
+                zeroes,
+                "the root file system \(zeroes) is neither erofs, squashfs nor ext4: say its type by ,fs=TYPE"
+            ),
+            ("\(zeroes),fs=erofs", "the guest's agent \(guest)/agent.cpio: no such file"),
+        ]
+        for (root, line) in cases {
+            let child = command.run("run", "--kernel", kernel, "--root", root, "--", "true")
+            #expect(child.status == 125)
+            #expect(child.output.isEmpty)
+            #expect(child.errors == "caisson: \(line)\n")
+        }
+    }
+
+    @Test func `the type of a file system is told by its magic number`() {
+        var bytes = [UInt8](repeating: 0, count: 2048)
+        #expect(RootSpecification.type(of: bytes) == nil)
+        bytes.replaceSubrange(1080..<1082, with: [0x53, 0xef])
+        #expect(RootSpecification.type(of: bytes) == "ext4")
+        #expect(RootSpecification.type(of: Array(bytes[..<1081])) == nil)
+        bytes.replaceSubrange(1024..<1028, with: [0xe2, 0xe1, 0xf5, 0xe0])
+        #expect(RootSpecification.type(of: bytes) == "erofs")
+        bytes.replaceSubrange(0..<4, with: Array("hsqs".utf8))
+        #expect(RootSpecification.type(of: bytes) == "squashfs")
+        #expect(RootSpecification.type(of: Array("hsqs".utf8)) == "squashfs")
+        #expect(RootSpecification.type(of: []) == nil)
+    }
+
     @Test func `a pipe is not waited for`() throws {
         let command = try Command()
         let pipe = "\(command.folder.path)/pipe"

@@ -24,6 +24,9 @@ import Testing
         ["--balloon", "--balloon-target", "64M", "--memory-backing", "thp"],
         ["--disk", "a,readonly", "--disk", "size=4G", "--snapshot", "--hardware", "acpi"],
         ["--vsock", "s,cid=5"],
+        ["--root", "r,fs=ext4", "--", "ls"], ["-it", "--", "sh", "-c", "a; b"], ["-ti", "--", "x", "--", "-y"],
+        ["-i", "-t", "-e", "A=b", "--env", "C", "-w", "/w", "-u", "me", "--", "--help"],
+        ["--interactive", "--tty", "--workdir", "/w", "--user", "0:0", "--", "", "--kernel"],
     ]
 
     @Test(arguments: plain) func `plain arguments are understood`(arguments: [String]) throws {
@@ -34,6 +37,7 @@ import Testing
     static let others: [[String]] = [
         ["--kernel=k"], ["-m1G"], ["-vv"], ["--help"], ["-h"], ["--version"], ["--kernel"], ["--kernel", "--initrd"],
         ["--name", "-n"], ["image"], ["--"], ["-"], ["--nosuch", "x"], ["--kernel", "k", "--"], ["--append"], [""],
+        ["-it", "-i"], ["-eA=b", "--", "x"], ["--env", "-x", "--", "x"], ["-itv"], ["x", "--", "y"],
     ]
 
     @Test(arguments: others) func `all others are left to the parser`(arguments: [String]) {
@@ -50,7 +54,8 @@ import Testing
             "--help", "--version", "-h",
             "--",
             "-", "", "x", "a b", "--x=y", "=", "-1", "-\u{301}", "\u{301}", "é", "--kernel=k", "-vv", "-m1G", "\n",
-            "--balloon", "--balloon-target", "--memory-backing",
+            "--balloon", "--balloon-target", "--memory-backing", "-i", "-t", "-it", "-ti", "--tty", "-e", "--env", "-w",
+            "--user", "--root",
         ]
         var understood = 0
         for _ in 0..<50 {

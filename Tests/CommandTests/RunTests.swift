@@ -39,6 +39,45 @@ import Testing
         #expect(description.name.hasPrefix("machine-"))
     }
 
+    @Test func `a command and its root file system arrive`() throws {
+        var command = try Command()
+        command.environment["CAISSON_GUEST"] = command.folder.folder("guest")
+        command.environment["SEEN"] = "s"
+        let files = ["guest/vmlinux", "guest/agent.cpio", "a,b"].map { command.folder.file($0, "hsqs") }
+        let (description, opened) = try told(
+            command.run(
+                "run", "--root", "\(files[2].replacing(",", with: ",,"))", "--disk", "size=1M", "-ie", "A=b=c", "-eHIDDEN",
+                "--env=SEEN", "-w/w", "-u", "me:us", "--name", "n", "--", "make", "-j", "--", "x y"))
+        #expect(opened == Array(files[..<2]))
+        #expect(description.rootFileSystem == GuestRootFileSystem(type: "squashfs"))
+        #expect(description.disks.map(\.source) == [.file(path: files[2]), .scratch(byteCount: 1 << 20)])
+        #expect(description.disks[0].isReadOnly)
+        #expect(description.memorySize == 256 << 20)
+        #expect(description.console == ConsoleSpecification.none)
+        #expect(description.commandLine == .extendingDefaults(by: "quiet"))
+        let asked = try #require(description.command)
+        #expect(asked.arguments == ["make", "-j", "--", "x y"])
+        var environment = GuestCommand.defaultEnvironment
+        environment.merge(["A": "b=c", "SEEN": "s", "HOSTNAME": "n"]) { $1 }
+        #expect(asked.environment == environment)
+        #expect(asked.workingDirectory == "/w" && asked.user == "me:us")
+        #expect(asked.hasStandardInput && asked.terminal == nil)
+    }
+
+    @Test func `a command alone runs in the default guest`() throws {
+        var command = try Command()
+        command.environment["CAISSON_GUEST"] = command.folder.folder("guest")
+        let files = ["guest/vmlinux", "guest/initramfs.cpio"].map { command.folder.file($0) }
+        let (description, opened) = try told(
+            command.run("run", "-t", "--console", "file:log", "--", "ls"))
+        #expect(opened == files)
+        #expect(description.rootFileSystem == nil && description.disks.isEmpty)
+        #expect(description.console == .file(path: "log"))
+        #expect(description.command?.environment["TERM"] == "xterm")
+        #expect(description.command?.terminal == .init(rows: 0, columns: 0))
+        #expect(description.command?.hasStandardInput == false)
+    }
+
     @Test func `every option arrives`() throws {
         let command = try Command()
         let kernel = command.folder.file("my kernel=x:y")

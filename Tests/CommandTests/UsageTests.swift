@@ -12,6 +12,57 @@ import Testing
         (["--nosuch"], "unknown option '--nosuch'"),
         (["run", "--kernl", "k"], "unknown option '--kernl'. Did you mean '--kernel'?"),
         (["run", "image"], "unexpected argument 'image'"),
+        (["run", "-i"], "--interactive is for a command: give one behind --, as in -- ls"),
+        (["run", "-t"], "--tty is for a command: give one behind --, as in -- ls"),
+        (["run", "-e", "A=b"], "--env is for a command: give one behind --, as in -- ls"),
+        (["run", "-w", "/"], "--workdir is for a command: give one behind --, as in -- ls"),
+        (["run", "-u", "me"], "--user is for a command: give one behind --, as in -- ls"),
+        (["run", "--root", "r"], "--root is for a command: give one behind --, as in -- sh -c 'ls /'"),
+        (
+            ["run", "-it", "--", "sh"],
+            "--tty has the command use this terminal, and standard input is none: leave -t out"
+        ),
+        (
+            ["run", "-e", "=b", "--", "ls"],
+            "--env '=b' is no word of an environment: use NAME=VALUE, or NAME for the value it has here"
+        ),
+        (
+            ["run", "--workdir", "work", "--", "ls"],
+            "--workdir 'work' is no directory of the guest's: use an absolute path, as in /work"
+        ),
+        (["run", "--user", "", "--", "ls"], "--user '' is no user: use NAME or NUMBER, which :GROUP may follow"),
+        (
+            ["run", "--console", "terminal", "--", "ls"],
+            "--console terminal: the command has the terminal; use file:PATH, pty or unix:PATH"
+        ),
+        (
+            ["run", "--virtio-console", "terminal", "--", "ls"],
+            "--virtio-console terminal: the command has the terminal; use file:PATH, pty or unix:PATH"
+        ),
+        (
+            ["run", "--root", "r", "--initrd", "i", "--", "ls"],
+            "--root starts from the agent's own initramfs, which --initrd would replace: give one of them"
+        ),
+        (
+            ["run", "--root", "", "--", "ls"],
+            "--root '' is no root file system: it begins with the path of a file that holds one, as mkfs.erofs makes it"
+        ),
+        (
+            ["run", "--root", "r,ro", "--", "ls"],
+            "--root 'r,ro' is no root file system: 'ro' is not known: use fs=TYPE and partition=NUMBER, each once at most"
+        ),
+        (
+            ["run", "--root", "r,fs=../x", "--", "ls"],
+            "--root 'r,fs=../x' is no root file system: '../x' is no type, as in fs=erofs"
+        ),
+        (
+            ["run", "--root", "r,fs=ext4,partition=0", "--", "ls"],
+            "--root 'r,fs=ext4,partition=0' is no root file system: partitions are numbered from 1 to 128"
+        ),
+        (
+            ["run", "--root", "r,partition=1", "--", "ls"],
+            "--root 'r,partition=1' is no root file system: the type on a partition has to be said, as in fs=ext4"
+        ),
         (["run", "--memory"], "missing value for '--memory <size>'"),
         (["run", "-m", "lots"], "--memory 'lots' is no size: use a number and K, M, G or T, as in 512M or 1.5G"),
         (["run", "--cpus", "x"], "--cpus 'x' is no number of processors: a machine has 1 to 254"),
