@@ -42,10 +42,11 @@ package final class Descriptor: Sendable {
     }
 
     /// What is there within ten seconds, up to `count` bytes; stops early at the end or an error.
-    package func receive(_ count: Int) -> [UInt8] {
+    /// - Parameter limit: how long each wait may last.
+    package func receive(_ count: Int, within limit: Duration = .seconds(10)) -> [UInt8] {
         var bytes: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 65536)
-        while bytes.count < count, caisson_poll(raw, Int16(POLLIN), 10_000) > 0 {
+        while bytes.count < count, caisson_poll(raw, Int16(POLLIN), Int32(limit / .milliseconds(1))) > 0 {
             let got = read(raw, &buffer, min(buffer.count, count - bytes.count))
             if got <= 0 { break }
             bytes += buffer[..<got]
@@ -56,10 +57,10 @@ package final class Descriptor: Sendable {
     package func receiveText(_ count: Int) -> String { String(decoding: receive(count), as: UTF8.self) }
 
     /// Up to and with `end`.
-    package func receive(until end: String) -> String {
+    package func receive(until end: String, within limit: Duration = .seconds(10)) -> String {
         var text: [UInt8] = []
         while !text.ends(with: Array(end.utf8)) {
-            let next = receive(1)
+            let next = receive(1, within: limit)
             if next.isEmpty { break }
             text += next
         }

@@ -13,6 +13,9 @@ package final class Folder: Sendable {
 
     deinit { _ = Child.run("/bin/rm", ["-rf", path]) }
 
+    /// The names of what is in it, sorted.
+    package var files: [String] { Child.run("/bin/ls", ["-A", path]).output.split(separator: "\n").map(String.init) }
+
     @discardableResult
     package func folder(_ name: String) -> String {
         _ = Child.run("/bin/mkdir", ["-p", "\(path)/\(name)"])

@@ -22,6 +22,11 @@ package struct TestTerminal {
         tcsetattr(slave.raw, TCSANOW, &mode)
     }
 
+    package func resize(rows: UInt16, columns: UInt16) {
+        var size = winsize(ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0)
+        precondition(ioctl(master.raw, UInt(TIOCSWINSZ), &size) == 0)
+    }
+
     /// The settings that raw mode changes.
     package static func modes(of descriptor: Int32) -> [tcflag_t] {
         var mode = termios()

@@ -19,7 +19,7 @@
 #define SIGNAL_POWER_BUTTON 38
 
 /* How long after the shell's start the links for busybox's applets are made, and an address is asked for. */
-#define REST_AFTER_MILLISECONDS 1000
+#define REST_AFTER_SECONDS 1
 
 /* How long processes may take to end between SIGTERM and SIGKILL. */
 #define GRACE_SECONDS 2
@@ -36,7 +36,7 @@ static int is_first_process;
 static unsigned long handled_signals(void)
 {
 	return signal_bit(SIGCHLD) | signal_bit(SIGNAL_HALT) | signal_bit(SIGNAL_POWER_OFF) |
-	       signal_bit(SIGNAL_REBOOT) | signal_bit(SIGNAL_POWER_BUTTON);
+	       signal_bit(SIGNAL_REBOOT) | signal_bit(SIGNAL_POWER_BUTTON) | signal_bit(SIGALRM);
 }
 
 /* A command's broken pipe is an error to us, not a signal; it stays pending. */
@@ -60,7 +60,7 @@ static int open_socket(void)
 }
 
 /* The host may have a listener that waits for the guest to be up. */
-static void connect_to_host(int needs_setup)
+static void connect_to_host(void)
 {
 	struct address_vsock address = { .family = AF_VSOCK, .port = PROTOCOL_PORT, .cid = HOST_CID };
 	int fd = open_socket();
@@ -70,7 +70,7 @@ static void connect_to_host(int needs_setup)
 	if (system3(connect, fd, &address, sizeof(address)) < 0)
 		close(fd);
 	else
-		open_session(fd, needs_setup);
+		open_session(fd);
 }
 
 static void listen_for_host(void)
@@ -96,7 +96,7 @@ static void accept_connection(void)
 	if (fd < 0)
 		return;
 	if (peer.cid == HOST_CID)
-		open_session(fd, 0);
+		open_session(fd);
 	else
 		close(fd);
 }
@@ -105,14 +105,6 @@ static int has_sessions(void)
 {
 	for (int i = 0; i < session_count; i++)
 		if (sessions[i].connection >= 0)
-			return 1;
-	return 0;
-}
-
-static int is_command_running(void)
-{
-	for (int i = 0; i < session_count; i++)
-		if (sessions[i].connection >= 0 && sessions[i].process)
 			return 1;
 	return 0;
 }
@@ -137,10 +129,12 @@ static int reap(void)
 /* What the machine is to do next, or NOTHING. */
 static int handle_signals(void)
 {
-	struct signal_information information;
+	/* Each kind waits once at most. */
+	struct signal_information pending[8];
+	long size = system3(read, signals, pending, sizeof(pending));
 
-	while (system3(read, signals, &information, sizeof(information)) > 0) {
-		switch (information.number) {
+	for (int i = 0; i < size / (long)sizeof(*pending); i++) {
+		switch (pending[i].number) {
 		case SIGNAL_HALT:
 			return LINUX_REBOOT_CMD_HALT;
 		case SIGNAL_REBOOT:
@@ -148,6 +142,9 @@ static int handle_signals(void)
 		case SIGNAL_POWER_OFF:
 		case SIGNAL_POWER_BUTTON:
 			return LINUX_REBOOT_CMD_POWER_OFF;
+		case SIGALRM:
+			do_the_rest();
+			break;
 		case SIGCHLD:
 			if (reap())
 				return LINUX_REBOOT_CMD_POWER_OFF;
@@ -157,7 +154,7 @@ static int handle_signals(void)
 }
 
 /* Serves until the machine is to end, and returns the reboot command for that; in a test, until the connection ends. */
-static int serve(int patience)
+static int serve(void)
 {
 	struct pollfd events[2 + EVENTS_PER_SESSION * SESSION_LIMIT];
 
@@ -165,17 +162,11 @@ static int serve(int patience)
 		int command, count = session_count;
 
 		events[0].fd = signals;
-		events[1].fd = listener;
+		events[1].fd = awaits_setup ? -1 : listener;
 		events[0].events = events[1].events = POLLIN;
 		for (int i = 0; i < count; i++)
 			collect_events(sessions + i, events + 2 + EVENTS_PER_SESSION * i);
-		int ready = poll(events, 2 + EVENTS_PER_SESSION * count, patience);
-		if (ready == 0) {
-			do_the_rest();
-			listen_for_host();
-			patience = -1;
-			continue;
-		}
+		poll(events, 2 + EVENTS_PER_SESSION * count, -1);
 		if (events[0].revents) {
 			command = handle_signals();
 			if (command != NOTHING)
@@ -187,9 +178,6 @@ static int serve(int patience)
 			accept_connection();
 		if (!is_first_process && !has_sessions())
 			return NOTHING;
-		/* The first command comes before the chance for others. */
-		if (is_first_process && listener < 0 && patience < 0 && is_command_running())
-			listen_for_host();
 	}
 }
 
@@ -217,14 +205,14 @@ static void end_all_processes(void)
 static int serve_test(const char *number)
 {
 	block_signals();
-	open_session(atoi(number), 0);
-	serve(-1);
+	open_session(atoi(number));
+	serve();
 	return 0;
 }
 
 int main(int argc, char **argv, char **environment)
 {
-	int command, patience = -1;
+	int command, has_shell;
 
 	environ = environment;
 	initialize_sessions();
@@ -232,14 +220,18 @@ int main(int argc, char **argv, char **environment)
 		return serve_test(argv[2]);
 	is_first_process = 1;
 	block_signals();
-	if (system2(access, "/bin/sh", ACCESS_EXECUTE) == 0) {
+	has_shell = system2(access, "/bin/sh", ACCESS_EXECUTE) == 0;
+	if (has_shell) {
 		start_shell();
-		patience = REST_AFTER_MILLISECONDS;
+		system1(alarm, REST_AFTER_SECONDS);
 	}
-	connect_to_host(patience < 0);
-	if (patience < 0 && !has_sessions())
+	awaits_setup = !has_shell;
+	/* In this order: a host that was connected with may connect. */
+	listen_for_host();
+	connect_to_host();
+	if (awaits_setup && !has_sessions())
 		complain("connecting with the host");
-	command = serve(patience);
+	command = serve();
 	end_all_processes();
 	my_syscall0(__NR_sync);
 	reboot(command);

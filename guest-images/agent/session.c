@@ -6,6 +6,7 @@
 
 struct session sessions[SESSION_LIMIT];
 int session_count;
+int awaits_setup;
 
 #define MAPPING_SIZE (FRAME_HEADER + FRAME_LIMIT + OUT_SIZE + INPUT_WINDOW)
 /* A terminal does not say how much it holds: at most this is read after its command's end. */
@@ -72,7 +73,7 @@ static unsigned char *put_number(unsigned char *to, unsigned long value, int siz
 	return to;
 }
 
-void open_session(int connection, int needs_setup)
+void open_session(int connection)
 {
 	unsigned char *memory;
 	struct session *session = sessions;
@@ -88,7 +89,6 @@ void open_session(int connection, int needs_setup)
 	}
 	memset(session, 0, sizeof(*session));
 	session->connection = connection;
-	session->needs_setup = needs_setup;
 	session->in = memory;
 	session->out = memory + FRAME_HEADER + FRAME_LIMIT;
 	session->input = session->out + OUT_SIZE;
@@ -100,7 +100,7 @@ void open_session(int connection, int needs_setup)
 	memory = begin_frame(session, FRAME_HELLO, 8);
 	memcpy(memory, "CSAG", 4);
 	put_number(memory + 4, PROTOCOL_VERSION, 2);
-	put_number(memory + 6, needs_setup ? HELLO_NEEDS_SETUP : 0, 2);
+	put_number(memory + 6, awaits_setup ? HELLO_NEEDS_SETUP : 0, 2);
 	advance(session);
 }
 
@@ -352,7 +352,7 @@ static void handle_setup(struct session *session, struct reader *reader)
 	const char *what = "SETUP";
 	int error = set_up(reader, &what);
 
-	session->needs_setup = 0;
+	awaits_setup = 0;
 	if (error < 0)
 		send_error(session, 125, what, error_text(-error));
 	else
@@ -402,11 +402,11 @@ static int handle_frame(struct session *session, enum frame_type type, struct re
 		return 0;
 	if (session->process)
 		return handle_run_frame(session, type, reader);
-	if (type == FRAME_SETUP && session->needs_setup) {
+	if (type == FRAME_SETUP && awaits_setup) {
 		handle_setup(session, reader);
 		return 0;
 	}
-	if (type == FRAME_RUN && !session->needs_setup) {
+	if (type == FRAME_RUN && !awaits_setup) {
 		run_command(session, reader);
 		return 0;
 	}

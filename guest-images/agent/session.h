@@ -10,8 +10,6 @@
 struct session {
 	/* -1: nobody has this one. */
 	int connection;
-	/* Whether SETUP may come. */
-	int needs_setup;
 	/* One mapping: incoming frames, outgoing frames, and standard input that the command did not take yet. */
 	unsigned char *in, *out, *input;
 	unsigned int in_count, out_start, out_end, input_start, input_end;
@@ -50,9 +48,11 @@ const char *read_text(struct reader *reader);
 /* session.c */
 extern struct session sessions[SESSION_LIMIT];
 extern int session_count;
+/* Whether there is no root file system yet: SETUP comes before all else. */
+extern int awaits_setup;
 
 void initialize_sessions(void);
-void open_session(int connection, int needs_setup);
+void open_session(int connection);
 /* Fills what poll() is to wait for: the connection, then the streams. */
 void collect_events(struct session *session, struct pollfd *events);
 void handle_events(struct session *session, const struct pollfd *events);

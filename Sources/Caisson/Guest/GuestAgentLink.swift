@@ -3,7 +3,7 @@ import HostIO
 import Synchronization
 
 /// The way to the agent of a machine's guest. The agent connects when it is up; that connection is the first command's, and each
-/// further one is made to where the agent listens then.
+/// further one is made to where the agent listens.
 final class GuestAgentLink: Sendable {
     private typealias Handler = @Sendable (Result<VirtioSocketConnection, VirtualMachineError>) -> Void
 
@@ -50,15 +50,14 @@ final class GuestAgentLink: Sendable {
     }
 
     private func connected(_ connection: VirtioSocketConnection) -> Bool {
-        let handler = state.withLock { state in
+        let waiting = state.withLock { state in
             state.hasConnected = true
-            if state.waiting.isEmpty {
-                state.idle = connection
-                return nil as Handler?
-            }
-            return state.waiting.removeFirst()
+            if state.waiting.isEmpty { state.idle = connection }
+            return exchange(&state.waiting, with: [])
         }
-        handler?(.success(connection))
+        waiting.first?(.success(connection))
+        // It listened before it connected.
+        for handler in waiting.dropFirst() { connect(handler) }
         return true
     }
 

@@ -22,6 +22,8 @@ extension RunCommand {
           3                       the guest's kernel crashed
           124                     --timeout was over
           128 + n                 signal n ended the machine
+          with a command          its own; 125: Caisson or the guest failed first;
+                                  126, 127: it cannot be executed, is not there
           2 n + 1                 with --debug-exit: the guest wrote n to port 0xf4
 
         ENVIRONMENT:
@@ -44,6 +46,8 @@ extension RunCommand {
             echo 'uname -a; poweroff' | caisson run > log
           A test kernel that tells its result, for at most ten seconds:
             caisson run --kernel test.elf --debug-exit --timeout 10s --console none
+          A command in a throwaway machine, on this terminal:
+            caisson run --root debian.erofs -it -- bash
           Two words more for the kernel:
             caisson run --append 'loglevel=7 initcall_debug'
         """
