@@ -46,7 +46,8 @@ import Testing
         let files = ["guest/vmlinux", "guest/agent.cpio", "a,b"].map { command.folder.file($0, "hsqs") }
         let (description, opened) = try told(
             command.run(
-                "run", "--root", "\(files[2].replacing(",", with: ",,"))", "--disk", "size=1M", "-ie", "A=b=c", "-eHIDDEN",
+                "run", "--root", "\(files[2].replacing(",", with: ",,"))", "--disk", "size=1M", "-ie", "A=b=c",
+                "-eHIDDEN",
                 "--env=SEEN", "-w/w", "-u", "me:us", "--name", "n", "--", "make", "-j", "--", "x y"))
         #expect(opened == Array(files[..<2]))
         #expect(description.rootFileSystem == GuestRootFileSystem(type: "squashfs"))

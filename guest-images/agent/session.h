@@ -42,8 +42,10 @@ struct reader {
 	int failed;
 };
 
-unsigned long read_number(struct reader *reader, int size);
-const char *read_text(struct reader *reader);
+static inline unsigned int minimum(unsigned long a, unsigned long b)
+{
+	return a < b ? a : b;
+}
 
 /* session.c */
 extern struct session sessions[SESSION_LIMIT];
@@ -53,14 +55,38 @@ extern int awaits_setup;
 
 void initialize_sessions(void);
 void open_session(int connection);
+/* Closes our end of a stream, if it is open. */
+void close_end(struct session *session, enum stream stream);
+/* Sends what waits to be sent; the session may be over afterwards. */
+void flush(struct session *session);
 /* Fills what poll() is to wait for: the connection, then the streams. */
 void collect_events(struct session *session, struct pollfd *events);
 void handle_events(struct session *session, const struct pollfd *events);
-/* Does what can be done without waiting. */
-void advance(struct session *session);
-void note_end(pid_t process, int status, const struct rusage *usage);
+
+/* frames.c */
+unsigned long read_number(struct reader *reader, int size);
+const char *read_text(struct reader *reader);
+/* Where the payload of a frame goes that is appended to what is to be sent. */
+unsigned char *begin_frame(struct session *session, enum frame_type type, unsigned int size);
+unsigned char *put_number(unsigned char *to, unsigned long value, int size);
 /* Sends ERROR, after which there is nothing more. */
 void send_error(struct session *session, int status, const char *what, const char *why);
+void tell_exit(struct session *session);
+/* Handles all whole frames that have come; false where the connection is to end. */
+int handle_frames(struct session *session);
+
+/* streams.c */
+/* Does what can be done without waiting. */
+void advance(struct session *session);
+/* Reads a stream once, if the host has room and nothing waits to be sent; true where something was read. */
+int read_stream(struct session *session, enum stream stream);
+void note_end(pid_t process, int status, const struct rusage *usage);
+/* Takes input from the host; a negative errno where that is more than it may send. */
+int take_input(struct session *session, const unsigned char *bytes, unsigned long count);
+void write_input(struct session *session);
+void resize(struct session *session, struct reader *reader);
+/* The host sends no more, or reads no more. */
+void close_stream(struct session *session, enum stream stream);
 
 /* setup.c: 0, or a negative errno with what failed. */
 int set_up(struct reader *reader, const char **what);

@@ -9,6 +9,7 @@
  */
 #include "session.h"
 
+/* Returns from a function with `what` for what failed at `name`. */
 #define RETURN_ON_ERROR(name, call)        \
 	do {                               \
 		int result_ = (call);      \
@@ -208,6 +209,7 @@ int set_up(struct reader *reader, const char **what)
 	struct timespec time;
 	struct network network;
 	const char *device, *type, *options, *layer_device, *layer_type, *host_name;
+	int error;
 
 	time.tv_sec = read_number(reader, 8);
 	time.tv_nsec = read_number(reader, 4);
@@ -230,8 +232,11 @@ int set_up(struct reader *reader, const char **what)
 	system2(sethostname, host_name, strlen(host_name));
 	mkdir("/dev", 0755);
 	RETURN_ON_ERROR("/dev", mount_on("devtmpfs", "/dev", "devtmpfs", MS_NOSUID, "mode=755"));
-	RETURN_ON_ERROR(*what, make_root(device, type, options, layer_device, layer_type, what));
-	RETURN_ON_ERROR(*what, enter_root(what));
+	error = make_root(device, type, options, layer_device, layer_type, what);
+	if (error == 0)
+		error = enter_root(what);
+	if (error < 0)
+		return error;
 	mount_file_systems();
 	configure_network(&network);
 	write_files(&network, host_name);

@@ -4,7 +4,7 @@ import Synchronization
 /// A command that runs in a machine's guest: `VirtualMachine.run(_:)`. It is killed when nobody holds this any more.
 ///
 ///     let process = try await machine.run(GuestCommand(["make", "test"]))
-///     for try await bytes in process.standardOutput { … }
+///     for await bytes in process.standardOutput { … }
 ///     let result = try await process.waitUntilExit()
 public final class GuestProcess: Sendable {
     /// How a process ended.

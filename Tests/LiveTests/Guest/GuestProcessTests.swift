@@ -54,7 +54,9 @@ struct GuestProcessTests {
         #expect(try await first.waitUntilExit().status == .exited(3))
 
         // What is not there, by its code.
-        let error = await #expect(throws: VirtualMachineError.self) { try await machine.run(GuestCommand(["/bin/nosuch"])) }
+        let error = await #expect(throws: VirtualMachineError.self) {
+            try await machine.run(GuestCommand(["/bin/nosuch"]))
+        }
         #expect(error?.code == .commandNotFound)
         // busybox's applets are found by their names alone.
         let list = try await machine.run(GuestCommand(["ls", "/init"]))
