@@ -135,7 +135,8 @@ struct MachineOptions: ParsableArguments {
     @Option(
         name: [.customShort("m", allowingJoined: true), .long],
         help: ArgumentHelp(
-            "RAM, as in 512M or 1.5G. (default: 128M for the default guest, 256M with --root, otherwise 512M)", valueName: "size"))
+            "RAM, as in 512M or 1.5G. (default: 128M for the default guest, 256M with --root, otherwise 512M)",
+            valueName: "size"))
     var memory: String?
 
     @Option(
