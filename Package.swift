@@ -78,13 +78,18 @@ let package = Package(
                 logging, system,
             ]),
         module("ImageStore", ["CArchive", "CNettle", "CLinux", "HostResources", "HostIO", system]),
-        module("CaissonOptions", ["Caisson", "HostIO", logging, system]),
+        module("CaissonOptions", ["Caisson", "HostIO", "HostResources", logging, system]),
         .executableTarget(
-            name: "CaissonVMM", dependencies: ["Caisson", "CaissonOptions", "CLinux", "GuestAgent", "HostIO", logging, system],
+            name: "CaissonVMM",
+            dependencies: [
+                "Caisson", "HostResources", "CaissonOptions", "CLinux", "GuestAgent", "HostIO", logging, system,
+            ],
             swiftSettings: strict),
         .executableTarget(
             name: "CaissonCLI",
-            dependencies: ["Caisson", "CaissonOptions", "HostIO", "ImageStore", arguments, logging, system],
+            dependencies: [
+                "Caisson", "CaissonOptions", "HostIO", "HostResources", "ImageStore", arguments, logging, system,
+            ],
             swiftSettings: strict),
         .executableTarget(name: "BootLinux", dependencies: ["Caisson", system], swiftSettings: strict),
 
@@ -103,7 +108,8 @@ let package = Package(
         tests(
             "Caisson",
             [
-                "Caisson", "CLinux", "GuestAgent", "HostIO", "KVM", "SoftwareKVM", "GuestMemory", "Devices", "TestSupport", logging,
+                "Caisson", "CLinux", "GuestAgent", "HostIO", "KVM", "SoftwareKVM", "GuestMemory", "Devices",
+                "TestSupport", logging,
                 system,
             ]),
         tests("Command", ["CaissonCLI", "CaissonOptions", "Caisson", "HostIO", "TestSupport", "CLinux", system]),

@@ -159,4 +159,6 @@ int caisson_socket_pair(int sockets[2])
     return 0;
 }
 
+int caisson_keep_over_exec(int fd) { return fcntl(fd, F_SETFD, 0) < 0 ? -errno : 0; }
+
 int caisson_is_open(int fd) { return fcntl(fd, F_GETFD) >= 0; }

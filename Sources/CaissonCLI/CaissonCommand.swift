@@ -8,7 +8,8 @@ struct CaissonCommand: ParsableCommand {
         abstract: "Boots Linux guests in virtual machines of their own, on KVM.",
         version: "caisson \(Version.current)",
         subcommands: [
-            RunCommand.self, ListCommand.self, StopCommand.self, ImageCommand.self, DoctorCommand.self,
+            RunCommand.self, ListCommand.self, ExecCommand.self, StopCommand.self, ImageCommand.self,
+            DoctorCommand.self,
             CompletionsCommand.self,
         ])
 
@@ -16,7 +17,7 @@ struct CaissonCommand: ParsableCommand {
     static var furtherHelp: [(command: any ParsableCommand.Type, text: String)] {
         [
             (CaissonCommand.self, help), (RunCommand.self, RunCommand.help), (ListCommand.self, ListCommand.help),
-            (StopCommand.self, StopCommand.help),
+            (ExecCommand.self, ExecCommand.help), (StopCommand.self, StopCommand.help),
             (DoctorCommand.self, DoctorCommand.help), (CompletionsCommand.self, CompletionsCommand.help),
         ] + ImageCommand.furtherHelp
     }
@@ -26,6 +27,7 @@ struct CaissonCommand: ParsableCommand {
           caisson run                        a shell in the default guest
           caisson run --kernel vmlinux       a kernel of your own
           caisson list                       what is running
+          caisson exec -it NAME -- sh        one more command in it
           caisson stop NAME                  ends it
           caisson doctor                     whether machines can run on this host
 

@@ -1,4 +1,4 @@
-import Caisson
+package import Caisson
 import HostIO
 
 /// A command for the guest.
@@ -6,8 +6,11 @@ extension RunOptions {
     var hasCommand: Bool { !command.isEmpty }
 
     /// The command that is asked for; nil where none is.
-    func guestCommand(hostName: String) throws(CommandError) -> GuestCommand? {
+    package func guestCommand(hostName: String) throws(CommandError) -> GuestCommand? {
         guard hasCommand else {
+            if let guest {
+                throw .usage("the image \(guest) names no command: give one behind --, as in -- sh -c 'ls /'")
+            }
             if root != nil { throw .usage("--root is for a command: give one behind --, as in -- sh -c 'ls /'") }
             let given = [
                 ("--interactive", interactive), ("--tty", tty), ("--env", !env.isEmpty), ("--workdir", workdir != nil),

@@ -49,6 +49,8 @@ extension RunOptions {
         description.hardware = hardware
         description.rootFileSystem = rootFileSystem
         description.command = command
+        description.guest = guest ?? root?.path ?? (isDefaultGuest ? "the default guest" : nil)
+        description.hasAgent = command != nil || (isDefaultGuest && initrd.isEmpty)
         description.timeout = timeout
         description.debugExit = debugExit
         description.restartsOnReset = !noReboot

@@ -3,6 +3,8 @@ package struct RunOptions: Equatable {
     package var kernel: String?
     package var initrd: [String] = []
     package var root: String?
+    /// What people call the root file system.
+    package var guest: String?
     package var interactive = false
     package var tty = false
     package var env: [String] = []

@@ -1,6 +1,7 @@
 import Caisson
 import GuestAgent
 import HostIO
+import HostResources
 import Synchronization
 import SystemPackage
 
@@ -39,8 +40,25 @@ final class CommandRun: CommandObserver {
 
     /// The machine has started: the command does as soon as the guest's agent is there.
     func start(in machine: VirtualMachine) throws(VirtualMachineError) {
+        try startStreams()
+        let channel = try machine.run(sized, observer: self)
+        state.withLock { $0.channel = channel }
+    }
+
+    /// The agent of a guest that runs already is at the other end of `socket`.
+    func start(on socket: consuming OwnedFileDescriptor) throws(VirtualMachineError) {
+        try startStreams()
+        let channel = try CommandChannel(sized, on: socket, loop: loop, observer: self)
+        state.withLock { $0.channel = channel }
+    }
+
+    private var sized: GuestCommand {
         var command = command
         if command.terminal != nil { command.terminal = Self.windowSize ?? .init(rows: 24, columns: 80) }
+        return command
+    }
+
+    private func startStreams() throws(VirtualMachineError) {
         let handlers = ProcessStreams.Handlers(
             deliver: { [weak self] in self?.channel?.write($0) ?? $0.count },
             inputEnded: { [weak self] in self?.channel?.close(.input) },
@@ -49,8 +67,6 @@ final class CommandRun: CommandObserver {
         do throws(HostError) { try streams.start(handlers) } catch {
             throw VirtualMachineError(.hostFailure, "\(error)")
         }
-        let channel = try machine.run(command, observer: self)
-        state.withLock { $0.channel = channel }
     }
 
     private var channel: CommandChannel? { state.withLock { $0.channel } }

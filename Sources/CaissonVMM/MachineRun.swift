@@ -87,7 +87,7 @@ final class MachineRun: Sendable {
         }
     }
 
-    private static func signals(forCommand isForCommand: Bool) -> [Int32] {
+    static func signals(forCommand isForCommand: Bool) -> [Int32] {
         [SIGINT, SIGTERM, SIGHUP, SIGWINCH] + (isForCommand ? [SIGQUIT, SIGUSR1, SIGUSR2] : [])
     }
 
@@ -97,9 +97,11 @@ final class MachineRun: Sendable {
             command?.resize()
             return
         }
-        let isEnding = number != SIGUSR1 && number != SIGUSR2
-        if command?.forward(number, isEnding: isEnding) != true { stop(machine, .signal(number)) }
+        if command?.forward(number, isEnding: Self.isEnding(number)) != true { stop(machine, .signal(number)) }
     }
+
+    /// Whether a signal asks for an end.
+    static func isEnding(_ number: Int32) -> Bool { number != SIGUSR1 && number != SIGUSR2 }
 
     private func startDeadline(_ machine: VirtualMachine) {
         guard let timeout = description.timeout else { return }

@@ -4,6 +4,7 @@ import Caisson
 import CaissonOptions
 import Glibc
 import HostIO
+import HostResources
 import Logging
 import SystemPackage
 
@@ -12,11 +13,27 @@ enum CaissonVMM {
     static func main() {
         HostProcess.openStandardStreams()
         let words = Array(CommandLine.arguments.dropFirst())
+        if let status = session(words) { exit(status.code) }
         guard let description = described(words) ?? plainlyAsked(words) else { becomeCommand(words) }
         LoggingSystem.bootstrap { _ in ConsoleLogHandler(level: description.logLevel) }
         // Nothing here is asynchronous: that would begin with threads, and end this one by unwinding its stack, for which
         // a static executable sorts all its unwind tables first, in 10 ms of CPU time.
         exit(MachineRun(description).run().code)
+    }
+
+    /// The command that `caisson-cli` describes for the guest of a machine that runs, with its agent at a descriptor.
+    private static func session(_ words: [String]) -> ExitStatus? {
+        guard let text = words.first, text.hasPrefix(SessionWords.socket) else { return nil }
+        do throws(MachineDescriptionError) {
+            let command = try GuestCommand(words: Array(words.dropFirst()))
+            guard let number = Int32(text.dropFirst(SessionWords.socket.count)), number > 2 else {
+                throw .invalid(SessionWords.socket, text, expected: "a descriptor")
+            }
+            return SessionRun(command).run(on: OwnedFileDescriptor(owning: number))
+        } catch {
+            Messages.say("\(error)")
+            return .usage
+        }
     }
 
     /// The machine that `caisson-cli` describes, with its files open. No command begins with `name=`.

@@ -136,7 +136,8 @@ import Testing
             command.program, ["run", "--kernel", kernel] + words, environment: command.environment)
         expect(
             child,
-            "cannot start \(command.folder.path)/vmm: the words for the kernel are too long for a process's arguments")
+            "cannot start \(command.folder.path)/vmm: the words for the kernel or the command are too long for a process's arguments"
+        )
     }
 
     @Test func `options are checked before files`() throws {

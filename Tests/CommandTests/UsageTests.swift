@@ -11,7 +11,16 @@ import Testing
         (["nosuch"], "unexpected argument 'nosuch'"),
         (["--nosuch"], "unknown option '--nosuch'"),
         (["run", "--kernl", "k"], "unknown option '--kernl'. Did you mean '--kernel'?"),
-        (["run", "image"], "unexpected argument 'image'"),
+        (["run", "image", "other"], "unexpected argument 'other'"),
+        (
+            ["run", "a b"],
+            "'a b' is no name of an image: use up to 128 letters, digits and . _ - :, with a letter or digit first"
+        ),
+        (["run", "--root", "r", "image"], "'image' and --root both name a root file system: give one of them"),
+        (["run", "./root"], "--root is for a command: give one behind --, as in -- sh -c 'ls /'"),
+        (["exec", "t"], "there is no command to run: give one behind --, as in -- ps"),
+        (["exec", "a/b", "--", "ls"], "'a/b' is no machine's name"),
+        (["stop", "a/b"], "'a/b' is no machine's name"),
         (["run", "-i"], "--interactive is for a command: give one behind --, as in -- ls"),
         (["run", "-t"], "--tty is for a command: give one behind --, as in -- ls"),
         (["run", "-e", "A=b"], "--env is for a command: give one behind --, as in -- ls"),
@@ -157,7 +166,8 @@ import Testing
         let child = Child.run(command.program, arguments, environment: command.environment)
         #expect(child.status == 2)
         #expect(child.output.isEmpty)
-        let place = ["run", "completions"].contains(arguments[0]) ? "caisson \(arguments[0])" : "caisson"
+        let place =
+            ["run", "completions", "exec", "stop"].contains(arguments[0]) ? "caisson \(arguments[0])" : "caisson"
         #expect(child.errors == "caisson: \(line)\nTry '\(place) --help'.\n")
     }
 

@@ -38,6 +38,9 @@ int caisson_poll(int fd, short events, int timeout_milliseconds);
 // A second descriptor of the same open file, closed by exec, or the negative errno.
 int caisson_duplicate(int fd);
 
+// Has exec leave the descriptor open. Returns 0 or the negative errno.
+int caisson_keep_over_exec(int fd);
+
 // Whether the descriptor is open.
 int caisson_is_open(int fd);
 

@@ -35,7 +35,7 @@ extension VirtualMachineConfiguration {
         socketDevices = description.socket.map { [VirtioSocketDeviceConfiguration($0)] } ?? []
         rootFileSystem = description.rootFileSystem
         // By it the agent is asked.
-        if description.command != nil, socketDevices.isEmpty { socketDevices = [VirtioSocketDeviceConfiguration()] }
+        if description.hasAgent, socketDevices.isEmpty { socketDevices = [VirtioSocketDeviceConfiguration()] }
         hardwareDescription = description.hardware
         restartsOnReset = description.restartsOnReset
         hasDebugExitPort = description.debugExit

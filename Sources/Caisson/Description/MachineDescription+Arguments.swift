@@ -8,7 +8,7 @@ import Logging
 extension MachineDescription {
     private enum Field: String, CaseIterable {
         case name, kernel, ramdisk, append, cmdline, memory, cpus, console, disk, network, balloon, vsock, hardware
-        case timeout, backing, root, argument, environment, workdir, user, streams
+        case timeout, backing, root, guest, agent
         case consolePort = "console-port"
         case cpuQuota = "cpu-quota"
         case cpuAffinity = "cpu-affinity"
@@ -43,14 +43,10 @@ extension MachineDescription {
         words += networks.map { word(.network, $0) }
         if let balloonTarget { words.append(word(.balloon, balloonTarget)) }
         if let socket { words.append(word(.vsock, socket)) }
+        if let guest { words.append(word(.guest, guest)) }
+        if hasAgent { words.append(word(.agent, true)) }
         if let rootFileSystem { words.append(word(.root, rootFileSystem)) }
-        if let command {
-            words += command.arguments.map { word(.argument, $0) }
-            words += command.environment.sorted { $0.key < $1.key }.map { word(.environment, "\($0.key)=\($0.value)") }
-            if let directory = command.workingDirectory { words.append(word(.workdir, directory)) }
-            if let user = command.user { words.append(word(.user, user)) }
-            words.append(word(.streams, CommandStreams(command)))
-        }
+        if let command { words += command.words }
         words.append(word(.hardware, hardware.rawValue))
         if let timeout { words.append(word(.timeout, "\(timeout.wholeMilliseconds)ms")) }
         if let statisticsFile { words.append(word(.statistics, statisticsFile)) }
@@ -61,11 +57,12 @@ extension MachineDescription {
     }
 
     /// Reads a description. All fields have to be there once, but `cpu-quota`, `cpu-affinity`, `balloon`, `vsock`, `timeout`,
-    /// `root`, `workdir`, `user` and `statistics` may be missing, and `ramdisk`, `console-port`, `disk`, `network`, `argument` and
-    /// `environment` repeated or missing. `streams` is there where `argument` is.
+    /// `root`, `guest`, `agent` and `statistics` may be missing, and `ramdisk`, `console-port`, `disk` and `network` repeated or missing. A command's
+    /// words may be among them.
     package init(arguments: [String]) throws(MachineDescriptionError) {
+        let commandWords = arguments.filter(GuestCommand.isWord)
         var values: [Field: [String]] = [:]
-        for word in arguments {
+        for word in arguments where !GuestCommand.isWord(word) {
             guard let (key, value) = word.split(at: "="), let field = Field(rawValue: key) else {
                 throw .unknownWord(word)
             }
@@ -146,22 +143,10 @@ extension MachineDescription {
             UInt64(text).flatMap { $0 <= memorySize ? $0 : nil }
         }
         socket = try optional(.vsock, "a socket device") { try? SocketSpecification($0) }
+        guest = try optional(.guest, "a name") { $0 }
+        hasAgent = try optional(.agent, "yes") { $0 == "yes" ? true : nil } ?? false
         rootFileSystem = try optional(.root, "a root file system", GuestRootFileSystem.init(description:))
-        if let words = values[.argument] {
-            var command = GuestCommand(words)
-            command.environment = [:]
-            for text in values[.environment] ?? [] {
-                guard let (name, value) = text.split(at: "="), !name.isEmpty else {
-                    throw .invalid(Field.environment.rawValue, text, expected: "NAME=VALUE")
-                }
-                command.environment[name] = value
-            }
-            command.workingDirectory = try optional(.workdir, "a directory") { $0 }
-            command.user = try optional(.user, "a user") { $0 }
-            let streams = try required(.streams, "none, input, terminal or both", CommandStreams.init(rawValue:))
-            streams.apply(to: &command)
-            self.command = command
-        }
+        if !commandWords.isEmpty { command = try GuestCommand(words: commandWords) }
         hardware = try required(.hardware, "auto, acpi, fdt or cmdline", HardwareDescriptionMethod.init(rawValue:))
         timeout = try optional(.timeout, "milliseconds, as in 30000ms") { text in
             guard text.hasSuffix("ms"), let count = Int64(text.dropLast(2)) else { return nil }
@@ -211,7 +196,7 @@ extension MachineDescription.FileReference: CustomStringConvertible {
 
 extension String {
     /// What comes before and after the first `separator`, by bytes: it may be followed by a combining character.
-    fileprivate func split(at separator: Unicode.Scalar) -> (String, String)? {
+    func split(at separator: Unicode.Scalar) -> (String, String)? {
         guard let index = unicodeScalars.firstIndex(of: separator) else { return nil }
         return (String(self[..<index]), String(self[unicodeScalars.index(after: index)...]))
     }

@@ -50,6 +50,10 @@ package struct MachineDescription: Equatable, Sendable {
     /// Bytes of memory that a balloon leaves to the guest, at most `memorySize`; nil for a machine without one.
     package var balloonTarget: UInt64?
     package var socket: SocketSpecification?
+    /// What people call the guest, as an image's name; nil for its kernel's file.
+    package var guest: String?
+    /// Whether the guest has Caisson's agent, which is reached by a socket device.
+    package var hasAgent = false
     /// Of the first disk.
     package var rootFileSystem: GuestRootFileSystem?
     /// What the machine is there for. A terminal's size is that of the process's own.

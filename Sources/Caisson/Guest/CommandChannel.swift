@@ -1,6 +1,6 @@
 package import GuestAgent
-import HostIO
-import HostResources
+package import HostIO
+package import HostResources
 import Synchronization
 
 /// Hears of a command: one call at a time, on the channel's loop.
@@ -39,6 +39,17 @@ package final class CommandChannel: Sendable {
         self.setup = setup
         self.loop = loop
         state = Mutex(State(observer: observer))
+    }
+
+    /// A command for the guest of a machine in another process, whose agent is at the other end of `socket`, which never waits. It ends,
+    /// at the latest, with the channel.
+    /// - Throws: `invalidConfiguration` for a command that cannot be.
+    package convenience init(
+        _ command: GuestCommand, on socket: consuming OwnedFileDescriptor, loop: EventLoop,
+        observer: any CommandObserver
+    ) throws(VirtualMachineError) {
+        self.init(try CommandRequest(command), setup: nil, loop: loop, observer: observer)
+        connect(socket)
     }
 
     deinit { cancel() }
@@ -84,6 +95,11 @@ package final class CommandChannel: Sendable {
     /// The guest's agent is at the other end of `connection`, and has said nothing yet.
     func connect(_ connection: VirtioSocketConnection) {
         guard let socket = connection.takeSocket() else { return fail("the connection was closed") }
+        connect(socket)
+    }
+
+    /// The guest's agent is at the other end of `socket`, which never waits.
+    private func connect(_ socket: consuming OwnedFileDescriptor) {
         let raw = socket.rawValue
         var stream: HostStream? = HostStream(socket, .socket)
         do throws(HostError) {

@@ -24,10 +24,11 @@ struct MachineProgram {
     }
 
     /// Returns only where the program could not be started.
-    func become(_ description: MachineDescription) -> CommandError {
-        let error = HostProcess.become(path, arguments: description.arguments)
+    func become(_ arguments: [String]) -> CommandError {
+        let error = HostProcess.become(path, arguments: arguments)
         if error.errno == .argListTooLong {
-            return .failure("cannot start \(path): the words for the kernel are too long for a process's arguments")
+            return .failure(
+                "cannot start \(path): the words for the kernel or the command are too long for a process's arguments")
         }
         return .failure("\(error); \(advice)")
     }

@@ -8,6 +8,7 @@ struct RunCommand: ParsableCommand {
         abstract: "Boots a guest in a machine of its own, with the console on this terminal.",
         usage: """
             caisson run [<options>]
+            caisson run [<options>] <image> [-- <command> [<argument>]...]
             caisson run --root <file> [<options>] -- <command> [<argument>]...
             caisson run --kernel <file> [--initrd <file>]... [<options>]
             """,
@@ -16,24 +17,32 @@ struct RunCommand: ParsableCommand {
             until Ctrl-A x.
             """)
 
+    @Argument(
+        help: ArgumentHelp(
+            """
+            What to run from: an image by its name (`caisson image list`), or a file with a root file system by its path, as \
+            ./root.erofs. What the guest writes ends with the machine.
+            """))
+    var image: String?
+
     @OptionGroup(title: "Guest") var guest: GuestOptions
     @OptionGroup(title: "Command") var command: CommandOptions
     @OptionGroup(title: "Machine") var machine: MachineOptions
     @OptionGroup(title: "Console and messages") var messages: MessageOptions
 
-    func run() throws { try options.start() }
+    func run() throws {
+        var options = options
+        guard let image else { return try options.start() }
+        let use = try options.start(from: image)
+        withExtendedLifetime(use) {}
+    }
 
     var options: RunOptions {
         var options = RunOptions()
         options.kernel = guest.kernel
         options.initrd = guest.initrd
         options.root = guest.root
-        options.interactive = command.interactive
-        options.tty = command.tty
-        options.env = command.env
-        options.workdir = command.workdir
-        options.user = command.user
-        options.command = command.command
+        command.apply(to: &options)
         options.append = guest.append
         options.cmdline = guest.cmdline
         options.memory = machine.memory
@@ -129,6 +138,15 @@ struct CommandOptions: ParsableArguments {
             "A command for the guest, behind --. Its streams are these, and its exit status is the machine's.",
             valueName: "command"))
     var command: [String] = []
+
+    func apply(to options: inout RunOptions) {
+        options.interactive = interactive
+        options.tty = tty
+        options.env = env
+        options.workdir = workdir
+        options.user = user
+        options.command = command
+    }
 }
 
 struct MachineOptions: ParsableArguments {

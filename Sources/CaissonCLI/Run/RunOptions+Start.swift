@@ -21,6 +21,6 @@ extension RunOptions {
             let words = [program.path] + description.arguments
             _ = try? FileDescriptor.standardError.writeAll("caisson: debug: starting \(words)\n".utf8)
         }
-        throw program.become(description)
+        throw program.become(description.arguments)
     }
 }

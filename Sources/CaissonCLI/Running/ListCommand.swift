@@ -28,11 +28,10 @@ struct ListCommand: ParsableCommand {
         } else if quiet {
             for machine in machines { print(machine.name) }
         } else {
-            print(Self.table(machines), terminator: "")
+            print(Self.table(machines))
         }
     }
 
-    /// Columns as wide as what is in them, with a line of headings.
     static func table(_ machines: [MachineStatus]) -> String {
         let headings = ["NAME", "PROCESS", "STATE", "CPUS", "MEMORY", "UP", "GUEST"]
         let rows = machines.map { machine in
@@ -42,12 +41,7 @@ struct ListCommand: ParsableCommand {
                 machine.command.isEmpty ? machine.guest : "\(machine.guest): \(machine.command)",
             ]
         }
-        let widths = headings.indices.map { column in ([headings] + rows).map { $0[column].count }.max() ?? 0 }
-        return ([headings] + rows).map { row in
-            let cells = zip(row, widths).map { $0 + String(repeating: " ", count: $1 - $0.count) }.joined(
-                separator: "  ")
-            return cells[...(cells.lastIndex { $0 != " " } ?? cells.startIndex)] + "\n"
-        }.joined()
+        return TextTable(rows: [headings] + rows).text
     }
 
     /// In the two largest units.

@@ -7,7 +7,9 @@ import HostIO
 struct StopCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "stop", abstract: "Stops running machines.",
-        discussion: "Asks the guest by its power button, and ends the machine where that is of no use.")
+        discussion:
+            "Asks the guest by its power button, or its command by SIGTERM, and ends the machine where that is of no use."
+    )
 
     static let help = """
         EXAMPLES:
@@ -34,6 +36,7 @@ struct StopCommand: ParsableCommand {
 
     func run() throws {
         let patience = try Self.milliseconds(time)
+        for name in names { try RunningMachine.check(name) }
         var failures: [String] = []
         for name in names {
             do throws(CommandError) { try Self.stop(name, within: patience) } catch { failures.append(error.message) }
@@ -52,10 +55,12 @@ struct StopCommand: ParsableCommand {
 
     private static func stop(_ name: String, within patience: Int32) throws(CommandError) {
         let machine = try RunningMachine.wanted(name)
-        if patience > 0, try machine.order(MachineOrder.stop), machine.process.hasEnded(within: patience) { return }
+        let isAsked = patience > 0 ? try machine.order(MachineOrder.stop) : false
+        if isAsked, machine.process.hasEnded(within: patience) { return }
         do {
+            // A command gets the signal, and has its time from now on.
             try machine.process.signal(SIGTERM)
-            if machine.process.hasEnded(within: Self.grace) { return }
+            if machine.process.hasEnded(within: isAsked ? grace : max(grace, patience)) { return }
             try machine.process.signal(SIGKILL)
         } catch { throw .failure("\(name) cannot be stopped: \(error)") }
         guard machine.process.hasEnded(within: Self.grace) else {

@@ -12,7 +12,7 @@ package struct MachineStatus: Equatable, Sendable {
     package var processorCount: Int
     /// Bytes.
     package var memorySize: UInt64
-    /// The image, or the kernel's file.
+    /// The image, the root file system's file, or the kernel's.
     package var guest: String
     /// What runs in it; empty for a machine with a console alone.
     package var command: String
@@ -24,8 +24,8 @@ package struct MachineStatus: Equatable, Sendable {
         self.uptime = uptime
         processorCount = description.processorCount
         memorySize = description.memorySize
-        guest = description.kernel.path
-        command = ""
+        guest = description.guest ?? description.kernel.path
+        command = description.command?.arguments.joined(separator: " ") ?? ""
     }
 
     /// The question that `line` answers.

@@ -1,5 +1,6 @@
 import Caisson
 package import HostIO
+package import HostResources
 
 /// A machine of this user's that runs in another process.
 package struct RunningMachine: ~Copyable {
@@ -29,10 +30,15 @@ package struct RunningMachine: ~Copyable {
         }
     }
 
+    /// - Throws: `usage` where no machine can have that name.
+    package static func check(_ name: String) throws(CommandError) {
+        guard MachineDescription.isName(name) else { throw .usage("'\(name)' is no machine's name") }
+    }
+
     /// Finds a machine by the name that a user gave.
     /// - Throws: `CommandError`, also where there is none.
     package static func wanted(_ name: String) throws(CommandError) -> RunningMachine {
-        guard MachineDescription.isName(name) else { throw .usage("'\(name)' is no machine's name") }
+        try check(name)
         guard let machine = try find(name) else {
             throw .failure("no machine with the name \(name) is running; `caisson list` shows those that are")
         }
@@ -44,6 +50,24 @@ package struct RunningMachine: ~Copyable {
         let address = try MachineStatus.address(of: status.name)
         do {
             return try ControlClient(address)?.ask(word)?.hasPrefix("OK") ?? false
+        } catch {
+            throw .failure("\(error)")
+        }
+    }
+
+    /// A connection with a port of the guest's, which never waits; nil where there is none, for a reason that is one line.
+    package func connect(toPort port: UInt32, refusal: inout String) throws(CommandError) -> OwnedFileDescriptor? {
+        let address = try MachineStatus.address(of: status.name)
+        do {
+            guard let client = try ControlClient(address) else {
+                refusal = "it has ended"
+                return nil
+            }
+            // The guest itself has ten seconds for an answer.
+            let answer = client.ask("CONNECT \(port)", within: 15_000) ?? "ERROR it does not answer"
+            if answer.hasPrefix("OK ") { return client.release() }
+            refusal = String(answer.dropFirst("ERROR ".count))
+            return nil
         } catch {
             throw .failure("\(error)")
         }

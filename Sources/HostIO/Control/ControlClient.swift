@@ -95,14 +95,7 @@ package enum AbstractNames {
     /// Those that begin with `prefix`, in order, without it.
     /// - Parameter table: of another host, for tests.
     package static func listening(prefix: String, in table: String? = nil) throws(HostError) -> [String] {
-        let text: String
-        if let table {
-            text = table
-        } else {
-            do { text = try String(contentsOf: "/proc/net/unix") } catch {
-                throw HostError("read", "/proc/net/unix", error)
-            }
-        }
+        let text = if let table { table } else { try HostFile.text(of: "/proc/net/unix", limit: 64 << 20) }
         var names: Set<String> = []
         for line in text.split(separator: "\n").dropFirst() {
             // Num RefCount Protocol Flags Type St Inode Path: a socket that listens has the flag 0x10000 (__SO_ACCEPTCON).
@@ -113,25 +106,5 @@ package enum AbstractNames {
             names.insert(String(fields[7].dropFirst(1 + prefix.count)))
         }
         return names.sorted()
-    }
-}
-
-extension String {
-    fileprivate init(contentsOf path: FilePath) throws(Errno) {
-        do {
-            let file = try FileDescriptor.open(path, .readOnly, options: [.closeOnExec])
-            defer { try? file.close() }
-            var bytes: [UInt8] = []
-            var buffer = [UInt8](repeating: 0, count: 64 << 10)
-            while true {
-                // SAFETY: the buffer's bytes.
-                let count = try unsafe buffer.withUnsafeMutableBytes { try unsafe file.read(into: $0) }
-                if count == 0 { break }
-                bytes += buffer[..<count]
-            }
-            self = String(decoding: bytes, as: UTF8.self)
-        } catch {
-            throw error as? Errno ?? .ioError
-        }
     }
 }

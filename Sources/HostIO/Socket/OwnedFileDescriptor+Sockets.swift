@@ -3,6 +3,9 @@ package import HostResources
 import SystemPackage
 
 extension OwnedFileDescriptor {
+    /// Has what this process becomes keep it open.
+    package func outlastExec() { _ = caisson_keep_over_exec(rawValue) }
+
     /// Writes a line to a socket that nothing else was written to, as far as there is room.
     package func sendLine(_ text: String) {
         let bytes = Array((text + "\n").utf8)

@@ -62,9 +62,8 @@ import Testing
                 NAME            PROCESS  STATE    CPUS  MEMORY  UP    GUEST
                 web-1           4711     running  2     512M    1m1s  /boot/kernel
                 machine-123456  4711     running  2     512M    2d3h  debian: make test
-
                 """)
-        #expect(ListCommand.table([]) == "NAME  PROCESS  STATE  CPUS  MEMORY  UP  GUEST\n")
+        #expect(ListCommand.table([]) == "NAME  PROCESS  STATE  CPUS  MEMORY  UP  GUEST")
     }
 
     @Test func agesHaveTwoUnits() {

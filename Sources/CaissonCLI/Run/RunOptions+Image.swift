@@ -1,0 +1,50 @@
+import CaissonOptions
+import ImageStore
+
+extension RunOptions {
+    /// Opens what the machine needs and becomes its process, which runs from an image or a file.
+    /// - Returns: never; what it would return keeps the image in its store until then.
+    mutating func start(from text: String) throws(CommandError) -> FileLock? {
+        guard root == nil else {
+            throw .usage("'\(text)' and --root both name a root file system: give one of them")
+        }
+        var use: FileLock?
+        if text.contains("/") {
+            // A comma in a path is written twice there.
+            root = text.replacing(",", with: ",,")
+        } else {
+            let image = try Self.image(text)
+            use = image.use
+            // The machine's process keeps it, too.
+            image.use.holdUntilProcessEnds()
+            apply(image)
+        }
+        try start()
+        return use
+    }
+
+    private static func image(_ name: String) throws(CommandError) -> StoredImage {
+        do throws(CommandError) {
+            let store = try ImageStore.located()
+            return try reporting { () throws(ImageStoreError) in try store.image(named: name) }
+        } catch {
+            // There is always a command in an image.
+            guard case .failure(let message) = error else { throw error }
+            throw .commandFailure(message)
+        }
+    }
+
+    /// Runs from an image, with what it says of its command where the user says nothing.
+    mutating func apply(_ image: StoredImage) {
+        guest = image.name
+        var specification = image.rootPath.replacing(",", with: ",,") + ",fs=\(image.fileSystem.rawValue)"
+        if image.partition > 0 { specification += ",partition=\(image.partition)" }
+        root = specification
+        let configuration = image.configuration
+        command = configuration.entrypoint + (command.isEmpty ? configuration.command : command)
+        // The last word of a name wins: the user's.
+        env = configuration.environment + env
+        if user == nil, !configuration.user.isEmpty { user = configuration.user }
+        if workdir == nil, !configuration.workingDirectory.isEmpty { workdir = configuration.workingDirectory }
+    }
+}
