@@ -40,7 +40,7 @@ extension ImageStore {
     ) throws(ImageStoreError) -> ImageRecord {
         try prepare()
         let budget = ImportBudget(limits, progress: progress)
-        budget.begin(.reading)
+        budget.begin(.installing)
         var arguments = ["--variant=minbase", "--format=tar"]
         if !build.packages.isEmpty { arguments.append("--include=\(build.packages.joined(separator: ","))") }
         arguments += [build.suite, "-"]
@@ -48,7 +48,7 @@ extension ImageStore {
         let (program, output) = try HostProgram.reading(
             "mmdebstrap", arguments, package: "mmdebstrap", messagesIn: path)
         let source = "debian \(build.suite)"
-        let stream = DescriptorSource(stream: output, name: source)
+        let stream = DescriptorSource(stream: output, name: source, idle: { budget.advance(0) })
         let result = Result { () throws(ImageStoreError) in
             try Contents(archive: stream, of: source, tag: nil, in: path, within: budget)
         }

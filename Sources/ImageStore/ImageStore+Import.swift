@@ -30,7 +30,7 @@ extension ImageStore {
                 OCIImage(layout: HostDirectory(name: source), tag: tag), HostDirectory(name: source), spool, budget)
             return try make(name, contents, source: file.path, budget)
         case .archive:
-            let stream = DescriptorSource(stream: file.descriptor, name: file.path, owner: file)
+            let stream = DescriptorSource(stream: file, idle: { budget.advance(0) })
             let contents = try Contents(archive: stream, of: file.path, tag: tag, in: path, within: budget)
             return try make(name, contents, source: file.path, budget)
         case .disk(let layout): return try keep(name, file, layout, budget)
@@ -125,10 +125,9 @@ extension ImageStore {
             within budget: ImportBudget
         ) throws(ImageStoreError) {
             let spool = try Spool(in: directory)
-            let content = HashedSource(UnpackedSource(stream, name: source))
-            let entries = try TarReader(content, name: source, into: spool, within: budget).entries()
-            _ = try content.finish()
-            guard content.endsWithZeroes else {
+            let content = WatchedSource(UnpackedSource(stream, name: source))
+            let (entries, byteCount) = try TarReader(content, name: source, into: spool, within: budget).read()
+            guard try content.isWhole(after: byteCount) else {
                 throw .source(source, problem: "it is cut off: it does not end as an archive does")
             }
             self = try Contents(archive: entries, spool, of: source)

@@ -12,6 +12,8 @@ package struct ImportLimits: Sendable {
 
 /// What an import is doing.
 package enum ImportPhase: Sendable {
+    /// A distribution's packages, by its own tools.
+    case installing
     case reading
     case building
     case checking

@@ -144,7 +144,7 @@ import Testing
     @Test func progressIsToldWhereItIsAskedFor() throws {
         // A source that takes its time.
         let source = makeSource()
-        let script = "{ sleep 1.5; tar -C \"$1\" -c .; } | \"$2\" image import piped - --progress \"$3\""
+        let script = "{ sleep 2.5; tar -C \"$1\" -c .; } | \"$2\" image import piped - --progress \"$3\""
         func run(_ how: String) -> Child {
             Child.run("/bin/sh", ["-c", script, "sh", source, command.program, how], environment: command.environment)
         }

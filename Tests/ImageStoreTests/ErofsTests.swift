@@ -88,8 +88,10 @@ import Testing
     func whatDoesNotFitIsRefused(_ index: Int) throws {
         let (_, extended, device, reason) = Self.impossible[index]
         var archive = TarArchive()
-        archive.add(Array("f".utf8), .characterDevice, device: device, extended: extended)
-        #expect(test.complaint { try test.importArchive(archive.ended) }?.contains(reason) == true)
+        archive.add(Array("d/e/f".utf8), .characterDevice, device: device, extended: extended)
+        let complaint = test.complaint { try test.importArchive(archive.ended) }
+        #expect(
+            complaint?.contains("'/d/e/f'") == true && complaint?.contains(reason) == true, "\(complaint ?? "taken")")
         #expect(test.litter == [])
     }
 

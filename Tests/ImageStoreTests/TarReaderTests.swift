@@ -135,6 +135,8 @@ import Testing
         archive.add("a", .file, "text")
         archive.add("b", .file, "more")
         let whole = archive.ended
+        var zeroes = TarArchive()
+        zeroes.add(Array("z".utf8), data: [UInt8](repeating: 0, count: 2048))
         let cases: [(String, [UInt8], String)] = [
             ("nothing", [], "damaged"),
             ("a text", Array("hello, this is no archive\n".utf8), "damaged"),
@@ -143,6 +145,8 @@ import Testing
             ("cut in a file", Array(whole.prefix(700)), "damaged"),
             ("cut at a header", Array(whole.prefix(1024)), "cut off"),
             ("cut in a header", Array(whole.prefix(1300)), "damaged"),
+            ("cut behind zeroes that are a file's", zeroes.bytes, "cut off"),
+            ("cut in the block that ends it", zeroes.bytes + [UInt8](repeating: 0, count: 511), "damaged"),
         ]
         for (what, bytes, reason) in cases {
             let complaint = test.complaint { try test.importArchive(bytes) }

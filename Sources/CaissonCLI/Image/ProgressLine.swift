@@ -43,6 +43,7 @@ final class ProgressLine {
         last = now
         let verb =
             switch phase {
+            case .installing: "installing packages"
             case .reading: "reading"
             case .building: "writing the file system"
             case .checking: "computing the digest"

@@ -95,6 +95,10 @@ import HostIO
         return unsafe (UnsafeRawBufferPointer(start: bytes, count: count), UInt64(offset))
     }
 
+    /// Bytes of the archive that were taken in.
+    // SAFETY: asks for a number.
+    var byteCount: UInt64 { UInt64(max(0, unsafe archive_filter_bytes(archive, 0))) }
+
     /// A warning, such as that a name is in no known character set, stops nothing.
     private func check(_ status: Int32) throws(ImageStoreError) {
         guard status != ARCHIVE_OK, status != ARCHIVE_WARN else { return }

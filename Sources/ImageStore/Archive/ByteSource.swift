@@ -34,15 +34,21 @@ extension ByteSource {
     private let buffer: UnsafeMutableRawBufferPointer
     /// Whatever keeps the descriptor open.
     private let owner: AnyObject?
+    /// Called every second in which a stream gives nothing.
+    private let idle: () -> Void
 
     private static let bufferSize = 1 << 18
 
-    private init(_ descriptor: Int32, name: String, position: UInt64?, count: UInt64, owner: AnyObject?) {
+    private init(
+        _ descriptor: Int32, name: String, position: UInt64?, count: UInt64, owner: AnyObject?,
+        idle: @escaping () -> Void = {}
+    ) {
         self.descriptor = descriptor
         self.name = name
         self.position = position
         remaining = count
         self.owner = owner
+        self.idle = idle
         // SAFETY: freed with this.
         unsafe buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.bufferSize, alignment: 4096)
     }
@@ -50,12 +56,12 @@ extension ByteSource {
     // SAFETY: nobody uses a source's bytes without the source.
     deinit { unsafe buffer.deallocate() }
 
-    convenience init(stream descriptor: Int32, name: String, owner: AnyObject? = nil) {
-        self.init(descriptor, name: name, position: nil, count: .max, owner: owner)
+    convenience init(stream file: OpenFile, name: String, idle: @escaping () -> Void = {}) {
+        self.init(file.descriptor.rawValue, name: name, position: nil, count: .max, owner: file, idle: idle)
     }
 
-    convenience init(stream file: OpenFile, name: String) {
-        self.init(stream: file.descriptor.rawValue, name: name, owner: file)
+    convenience init(stream file: SourceFile, idle: @escaping () -> Void) {
+        self.init(file.descriptor, name: file.path, position: nil, count: .max, owner: file, idle: idle)
     }
 
     convenience init(_ extent: Extent, of file: UnnamedFile, name: String) {
@@ -65,6 +71,9 @@ extension ByteSource {
     func next() throws(ImageStoreError) -> UnsafeRawBufferPointer {
         let wanted = Int(min(UInt64(Self.bufferSize), remaining))
         guard wanted > 0 else { return unsafe UnsafeRawBufferPointer(rebasing: buffer[..<0]) }
+        if position == nil {
+            while caisson_poll(descriptor, Int16(POLLIN), 1000) == 0 { idle() }
+        }
         while true {
             // SAFETY: no more than the buffer has.
             let count =
@@ -83,13 +92,10 @@ extension ByteSource {
     }
 }
 
-/// Passes bytes on and keeps their digest and count.
+/// Passes bytes on and computes their digest.
 final class HashedSource: ByteSource {
     private let source: any ByteSource
     private var hash = SHA256()
-    private(set) var count: UInt64 = 0
-    /// Whether the last 512 bytes are zeroes: so ends an archive that is whole.
-    private(set) var endsWithZeroes = false
 
     init(_ source: any ByteSource) { self.source = source }
 
@@ -98,8 +104,6 @@ final class HashedSource: ByteSource {
         let bytes = try unsafe source.next()
         guard unsafe !bytes.isEmpty else { return unsafe bytes }
         unsafe hash.update(bytes)
-        count += UInt64(bytes.count)
-        endsWithZeroes = unsafe bytes.suffix(512).allSatisfy { $0 == 0 }
         return unsafe bytes
     }
 
@@ -113,5 +117,35 @@ final class HashedSource: ByteSource {
             if count == 0 { return hash.digest() }
             advance(UInt64(count))
         }
+    }
+}
+
+/// Passes an archive's bytes on and watches its end.
+final class WatchedSource: ByteSource {
+    private let source: any ByteSource
+    private(set) var count: UInt64 = 0
+    /// At the end, up to a block of tar's.
+    private var zeroCount = 0
+
+    private static let blockSize = 512
+
+    init(_ source: any ByteSource) { self.source = source }
+
+    func next() throws(ImageStoreError) -> UnsafeRawBufferPointer {
+        // SAFETY: nobody keeps them any longer than the source does.
+        let bytes = try unsafe source.next()
+        let zeroes = unsafe bytes.suffix(Self.blockSize).reversed().prefix { $0 == 0 }.count
+        zeroCount = zeroes == bytes.count ? min(zeroCount + zeroes, Self.blockSize) : zeroes
+        count += UInt64(bytes.count)
+        return unsafe bytes
+    }
+
+    /// Goes to the end.
+    /// - Parameter lastEntry: where the last entry ends.
+    /// - Returns: whether a block of zeroes follows that, with which archives of tar's family end.
+    func isWhole(after lastEntry: UInt64) throws(ImageStoreError) -> Bool {
+        // SAFETY: only their count is looked at.
+        while try unsafe next().count > 0 {}
+        return zeroCount == Self.blockSize && count >= lastEntry + UInt64(Self.blockSize)
     }
 }

@@ -21,15 +21,17 @@ struct TarReader {
         self.budget = budget
     }
 
-    /// All entries, in their order.
-    func entries() throws(ImageStoreError) -> [LayerEntry] {
+    /// All entries, in their order, and the count of bytes up to the end of the last one.
+    func read() throws(ImageStoreError) -> (entries: [LayerEntry], byteCount: UInt64) {
         var entries: [LayerEntry] = []
+        var byteCount: UInt64 = 0
         while let header = try unsafe handle.nextHeader() {
             guard let entry = try unsafe read(header) else { continue }
             try budget.spend(on: entry, of: name)
             entries.append(entry)
+            byteCount = handle.byteCount
         }
-        return entries
+        return (entries, byteCount)
     }
 
     /// Nil for what no file system has a place for, such as a volume's label.

@@ -1,5 +1,4 @@
-// EROFS as Linux reads it (fs/erofs/erofs_fs.h): blocks of 4 KiB, inodes of the extended form, nothing compressed.
-
+/// EROFS as Linux reads it (fs/erofs/erofs_fs.h): blocks of 4 KiB, inodes of the extended form, nothing compressed.
 enum Erofs {
     static let blockSize = 4096
     static let magic: UInt32 = 0xe0f5_e1e2
@@ -47,23 +46,5 @@ enum Erofs {
     static func device(major: UInt32, minor: UInt32) -> UInt32? {
         guard major < 1 << 12, minor < 1 << 20 else { return nil }
         return minor & 0xff | major << 8 | (minor & ~0xff) << 12
-    }
-}
-
-/// Little-endian numbers and bytes, one after the other.
-struct ByteWriter {
-    private(set) var bytes: [UInt8] = []
-
-    mutating func append<Number: FixedWidthInteger>(_ number: Number) {
-        for shift in stride(from: 0, to: Number.bitWidth, by: 8) {
-            bytes.append(UInt8(truncatingIfNeeded: number >> Number(shift)))
-        }
-    }
-
-    mutating func append(_ more: some Sequence<UInt8>) { bytes += more }
-
-    /// Appends zeroes until there are `count` bytes.
-    mutating func pad(to count: Int) {
-        if bytes.count < count { bytes += repeatElement(0, count: count - bytes.count) }
     }
 }

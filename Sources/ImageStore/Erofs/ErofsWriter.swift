@@ -1,5 +1,5 @@
-/// Writes a tree as an EROFS file system: its metadata first, then the files' blocks in the order of their paths. The same tree
-/// makes the same bytes.
+/// Writes a tree as an EROFS file system: its metadata first, then the files' blocks, both in the order of the tree's visits. The
+/// same tree makes the same bytes.
 struct ErofsWriter {
     /// An inode and where it goes.
     private struct Inode {
@@ -40,14 +40,16 @@ struct ErofsWriter {
     }
 
     private mutating func collect() throws(FileTreeError) {
-        for visit in try tree.visits() {
+        let visits = try tree.visits()
+        for visit in visits {
             if let index = indices[visit.inode] {
                 inodes[index].linkCount += 1
                 continue
             }
             let entry = tree[visit.inode]
-            let path = EntryPath([visit.name])
-            guard let attributes = ErofsAttributes(entry.attributes.extended) else { throw .tooManyAttributes(path) }
+            guard let attributes = ErofsAttributes(entry.attributes.extended) else {
+                throw .tooManyAttributes(FileTree.path(of: visit, among: visits))
+            }
             var inode = Inode(id: visit.inode, name: visit.name, attributes: attributes, size: 0, linkCount: 1)
             switch entry.kind {
             case .directory:
@@ -60,7 +62,9 @@ struct ErofsWriter {
             case .regular(let extent): inode.size = extent.count
             case .symbolicLink(let target): inode.size = UInt64(target.count)
             case .characterDevice(let major, let minor), .blockDevice(let major, let minor):
-                guard Erofs.device(major: major, minor: minor) != nil else { throw .impossibleDevice(path) }
+                guard Erofs.device(major: major, minor: minor) != nil else {
+                    throw .impossibleDevice(FileTree.path(of: visit, among: visits))
+                }
             case .fifo: break
             }
             indices[visit.inode] = inodes.count

@@ -26,4 +26,16 @@ extension FileTree {
         }
         return visits
     }
+
+    /// Where a visit was, to tell of it.
+    static func path(of visit: Visit, among visits: [Visit]) -> EntryPath {
+        let directories = Dictionary(visits.map { ($0.inode, $0) }) { first, _ in first }
+        var names: [FileName] = []
+        var place: Visit? = visit
+        while let current = place, current.inode != root {
+            names.append(current.name)
+            place = directories[current.parent]
+        }
+        return EntryPath(names.reversed())
+    }
 }
