@@ -3,7 +3,7 @@ package struct StoredImage: Sendable {
     package let record: ImageRecord
     /// The file that holds the file system or disk. It never changes: machines only read it.
     package let rootPath: String
-    /// Keeps the image from being removed.
+    /// Keeps the image from being removed. A command that becomes the machine's program lets it hold until the process ends.
     package let use: FileLock
 
     package var name: String { record.name }

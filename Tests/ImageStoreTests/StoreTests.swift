@@ -86,6 +86,23 @@ import Testing
         #expect(!test.litter.contains(old.digest.hexadecimal))
     }
 
+    @Test func anImageStaysInUseWhenItsProcessBecomesAnotherProgram() async throws {
+        let record = try test.importArchive(Self.archive("1"))
+        let path = test.store.path
+        // In a process of its own, whose descriptors end with it.
+        let result = await #expect(processExitsWith: .success) { [path = path as String] in
+            let store = ImageStore(at: path)
+            try store.image(named: "image").use.holdUntilProcessEnds()
+            #expect(throws: ImageStoreError.inUse("image")) { try store.remove(["image"]) }
+            let script = "test \"$(ls -l /proc/self/fd | grep -c /store/blobs/)\" = 1"
+            _ = HostProcess.become("/bin/sh", arguments: ["-c", script])
+            exit(1)
+        }
+        #expect(result != nil)
+        try test.store.remove(["image"])
+        #expect(!test.litter.contains(record.digest.hexadecimal))
+    }
+
     /// An image in use by this name alone stays; another name of the same image can go.
     @Test func anotherNameOfAnImageInUseCanGo() throws {
         try test.importArchive(Self.archive("1"), as: "a")

@@ -9,6 +9,16 @@ package final class FileLock: Sendable {
 
     private init(_ file: consuming OwnedFileDescriptor) { self.file = file }
 
+    /// Keeps the lock until this process ends, whatever programs it becomes until then.
+    package func holdUntilProcessEnds() throws(ImageStoreError) {
+        do {
+            // A lock is the open file's; exec closes the first descriptor and leaves this one.
+            _ = try FileDescriptor(rawValue: file.rawValue).duplicate()
+        } catch {
+            throw .host(HostError("duplicate", "a lock", (error as? Errno) ?? .current))
+        }
+    }
+
     /// Waits for whoever holds a lock that does not go with this one.
     static func waiting(_ path: String, exclusive: Bool) throws(ImageStoreError) -> FileLock {
         // SAFETY: the path lives through the call.
