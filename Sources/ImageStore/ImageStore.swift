@@ -56,7 +56,7 @@ package struct ImageStore: Sendable {
     func record(of name: ImageName) throws(ImageStoreError) -> ImageRecord? {
         let path = recordPath(name)
         do {
-            return try ImageRecord(parsing: Array(HostFile.text(of: path).utf8), path: path)
+            return try ImageRecord(parsing: Array(HostFile.text(of: path, limit: Self.longestRecord).utf8), path: path)
         } catch let error as HostError {
             if error.errno == .noSuchFileOrDirectory { return nil }
             throw .host(error)
@@ -94,11 +94,17 @@ package struct ImageStore: Sendable {
         try HostFolder.make(names)
     }
 
+    /// Bytes of a record: what is longer is not read either.
+    private static let longestRecord = 1 << 20
+
     /// Takes a whole file system in, and lets a name mean it from now on.
     func commit(_ file: UnnamedFile, _ record: ImageRecord) throws(ImageStoreError) {
         let name = try ImageName(record.name)
         try file.synchronize()
         let contents = try record.json
+        guard contents.count <= Self.longestRecord else {
+            throw .source(record.source, problem: "its configuration has \(contents.count) bytes, too many to be sound")
+        }
         try withLock(exclusive: true) { () throws(ImageStoreError) in
             // One that is there has the same bytes.
             _ = try file.setName(blobPath(record.digest))

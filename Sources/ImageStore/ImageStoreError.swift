@@ -19,7 +19,10 @@ package enum ImageStoreError: Error, Equatable {
 }
 
 extension ImageStoreError: CustomStringConvertible {
-    package var description: String {
+    /// One line, whatever was in the names and documents that it tells of.
+    package var description: String { text.printable }
+
+    private var text: String {
         switch self {
         case .host(let error) where error.errno == .noSpace:
             "\(error); nothing was kept. `caisson image prune` frees what no image needs"

@@ -169,6 +169,25 @@ import Testing
                 }, "climbs"
             ),
             ("nothing", { _ in [] }, "it has no image"),
+            (
+                "a configuration of more bytes than a record may have",
+                { builder in
+                    let value = String(repeating: "x", count: 1 << 20)
+                    return image(
+                        &builder, layer: builder.addBlob(layers[0], type: type),
+                        configuration: OCILayoutBuilder.configuration(
+                            [layers[0]], execution: #"{"Env":["A=\#(value)"]}"#))
+                }, "too many to be sound"
+            ),
+            (
+                "a platform that would write to the terminal",
+                { builder in
+                    image(
+                        &builder, layer: builder.addBlob(layers[0], type: type),
+                        configuration: OCILayoutBuilder.configuration(
+                            [layers[0]], platform: #""architecture":"\u001b[2J\n\u009b","os":"linux""#))
+                }, #"it is for linux/\x1b[2J\x0a\x9b, not for"#
+            ),
         ]
     }()
 

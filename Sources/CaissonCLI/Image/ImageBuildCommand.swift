@@ -8,9 +8,9 @@ struct ImageBuildCommand: ParsableCommand {
         commandName: "build", abstract: "Builds an image from a distribution's packages.")
 
     static let help = """
-        It is built by mmdebstrap, with the packages that Debian calls essential and apt, from
-        where this host's apt gets them. That works as root, and as a user who has subordinate
-        ids (/etc/subuid).
+        It is built by mmdebstrap, with the packages that Debian calls essential and
+        apt, from where this host's apt gets them. That works as root, and as a user
+        who has subordinate ids (/etc/subuid).
 
         EXAMPLES:
           caisson image build debian

@@ -12,11 +12,12 @@ struct ImageCommand: ParsableCommand {
         ])
 
     static let help = """
-        Images are in ~/.local/share/caisson/images, or in $XDG_DATA_HOME/caisson/images.
+        Images are in ~/.local/share/caisson/images, or in
+        $XDG_DATA_HOME/caisson/images.
 
         EXAMPLES:
           caisson image build debian --include git,make
-          skopeo copy docker://alpine oci:alpine && caisson image import alpine alpine
+          caisson image import alpine alpine.oci
           caisson image list
         """
 

@@ -10,12 +10,10 @@ struct ImageImportCommand: ParsableCommand {
     static let help = """
         SOURCE is one of
           a directory             with a root file system in it
-          a tar archive           of a root file system; compressed or not, - for one on
-                                  standard input
-          an OCI layout           as a directory or in an archive, as skopeo and umoci write it
+          a tar archive           of one, compressed or not; - for one on standard input
+          an OCI layout           a directory or an archive, as skopeo and umoci write it
           a docker archive        as `docker save` and skopeo write it
-          a disk                  or a file system, as it is on a block device or in a raw or
-                                  qcow2 file
+          a disk                  or a file system: a block device, a raw or qcow2 file
 
         EXAMPLES:
           caisson image import rootfs ./rootfs

@@ -61,7 +61,7 @@ extension StoredImage {
         if !configuration.environment.isEmpty { rows.append(["environment", list(configuration.environment)]) }
         if !configuration.user.isEmpty { rows.append(["user", configuration.user]) }
         if !configuration.workingDirectory.isEmpty { rows.append(["directory", configuration.workingDirectory]) }
-        return rows
+        return rows.map { $0.map(\.printable) }
     }
 
     var jsonValue: JSONValue {

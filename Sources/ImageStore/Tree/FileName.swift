@@ -14,17 +14,5 @@ extension FileName: Comparable {
 }
 
 extension FileName: CustomStringConvertible {
-    /// To be shown: control characters as `\xNN`, and `?` for what is no UTF-8.
-    var description: String {
-        var text = ""
-        for character in String(decoding: bytes, as: UTF8.self).unicodeScalars {
-            switch character.value {
-            case 0..<0x20, 0x7f, 0xfffd:
-                let digits = String(character.value, radix: 16)
-                text += character.value == 0xfffd ? "?" : "\\x" + (digits.count == 1 ? "0" : "") + digits
-            default: text.unicodeScalars.append(character)
-            }
-        }
-        return text
-    }
+    var description: String { String(decoding: bytes, as: UTF8.self).printable }
 }
