@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 import TestSupport
 import Testing
@@ -32,6 +33,17 @@ import Testing
             }
         }
         try #require(bound == 0)
+        // The owner, a user, the group, the mask and all others, as the kernel has them.
+        let entries: [(tag: UInt8, permissions: UInt8, user: UInt8?)] = [
+            (1, 6, nil), (2, 7, 99), (4, 4, nil), (0x10, 7, nil), (0x20, 4, nil),
+        ]
+        var list: [UInt8] = [2, 0, 0, 0]
+        for entry in entries {
+            list += [entry.tag, 0, entry.permissions, 0]
+            list += entry.user.map { [$0, 0, 0, 0] } ?? [0xff, 0xff, 0xff, 0xff]
+        }
+        try #require(setxattr("\(source)/empty", "user.name", [1, 0, 2] as [UInt8], 3, 0) == 0)
+        try #require(setxattr("\(source)/empty", "system.posix_acl_access", list, list.count, 0) == 0)
         if HostProcessUser.isRoot {
             chown("\(source)/pipe", 12345, 99)
             mknod("\(source)/null", S_IFCHR | 0o666, 0x103)
@@ -48,7 +60,8 @@ import Testing
         #expect(files["d/f"]?.mode == 0o104750)
         #expect(files["d/hard"] == files["d/f"])
         #expect(files["d/soft"]?.data == Array("../nowhere".utf8))
-        #expect(files["empty"]?.mode == 0o41777)
+        #expect(files["empty"]?.attributes[Array("user.name".utf8)] == [1, 0, 2])
+        #expect(files["empty"]?.attributes[Array("system.posix_acl_access".utf8)] == list)
         #expect(files["empty"]?.seconds == 77)
         let sparse = try #require(files["d/e/sparse"]?.data)
         #expect(sparse.count == 5_000_001)

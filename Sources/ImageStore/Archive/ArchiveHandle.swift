@@ -35,7 +35,6 @@ import HostIO
             unsafe archive_read_support_filter_lzma(archive)
             unsafe archive_read_support_filter_zstd(archive)
             unsafe archive_read_support_filter_lz4(archive)
-            unsafe archive_read_support_filter_compress(archive)
             unsafe archive_read_support_format_raw(archive)
         }
     }
