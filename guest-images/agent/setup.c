@@ -19,6 +19,9 @@
 		}                          \
 	} while (0)
 
+/* HOST_NAME_MAX of Linux. */
+#define HOST_NAME_LIMIT 64
+
 struct network {
 	unsigned int address, gateway, name_server;
 	int prefix;
@@ -113,25 +116,16 @@ static void configure_network(const struct network *network)
 
 /* Files */
 
-static void write_file(const char *path, const char *first, const char *second, const char *third)
+static char *append(char *to, const char *text)
 {
-	int fd;
-
-	/* An image may have a link there, to what runs on none of our machines. */
-	unlink(path);
-	fd = system3(open, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
-	if (fd < 0) {
-		complain(path);
-		return;
-	}
-	write(fd, first, strlen(first));
-	write(fd, second, strlen(second));
-	write(fd, third, strlen(third));
-	close(fd);
+	while (*text)
+		*to++ = *text++;
+	*to = '\0';
+	return to;
 }
 
 /* `address`, in the network's order of bytes, as people write it. */
-static void write_address(char *to, unsigned int address)
+static char *append_address(char *to, unsigned int address)
 {
 	for (int i = 0; i < 4; i++, address >>= 8) {
 		int byte = address & 255;
@@ -144,23 +138,47 @@ static void write_address(char *to, unsigned int address)
 			*to++ = '0' + byte / 10 % 10;
 		*to++ = '0' + byte % 10;
 	}
-	*to = '\0';
+	return to;
 }
 
+static void write_file(const char *path, const char *text)
+{
+	int fd = system3(open, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+
+	if (fd < 0 || write(fd, text, strlen(text)) < 0)
+		complain(path);
+	close(fd);
+}
+
+/* Puts files of /etc into the layer before the overlay is there: to make them by the overlay takes ten times as long. They hide
+ * what the root has there, links included. */
 static void write_files(const struct network *network, const char *host_name)
 {
-	char address[16];
+	struct sys_stat_struct status = { 0 };
+	char text[256];
 
-	system2(mkdir, "/etc", 0755);
-	write_address(address, network->name_server);
-	if (network->name_server)
-		write_file("/etc/resolv.conf", "nameserver ", address, "\n");
-	write_file("/etc/hosts", "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n127.0.1.1 ", host_name, "\n");
-	write_file("/etc/hostname", host_name, "\n", "");
+	if (system2(lstat, "/lower/etc", &status) == -ENOENT)
+		status.st_mode = S_IFDIR | 0755;
+	if (!S_ISDIR(status.st_mode)) {
+		complain("/etc");
+		return;
+	}
+	mkdir("/layer/upper/etc", status.st_mode & 07777);
+	if (status.st_uid || status.st_gid)
+		chown("/layer/upper/etc", status.st_uid, status.st_gid);
+	append(append(text, host_name), "\n");
+	write_file("/layer/upper/etc/hostname", text);
+	append(append(append(text, "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n127.0.1.1 "), host_name),
+	       "\n");
+	write_file("/layer/upper/etc/hosts", text);
+	if (network->name_server) {
+		append(append_address(append(text, "nameserver "), network->name_server), "\n");
+		write_file("/layer/upper/etc/resolv.conf", text);
+	}
 }
 
-static int make_root(const char *device, const char *type, const char *options, const char *layer_device,
-		     const char *layer_type, const char **what)
+static int make_layers(const char *device, const char *type, const char *options, const char *layer_device,
+		       const char *layer_type, const char **what)
 {
 	const char *layer = layer_device[0] ? layer_device : "tmpfs";
 
@@ -171,13 +189,13 @@ static int make_root(const char *device, const char *type, const char *options, 
 	RETURN_ON_ERROR(layer, mount_on(layer, "/layer", layer_type, 0, layer_device[0] ? NULL : "mode=755"));
 	system2(mkdir, "/layer/upper", 0755);
 	system2(mkdir, "/layer/work", 0755);
-	RETURN_ON_ERROR("overlay", mount_on("overlay", "/root", "overlay", 0,
-					    "lowerdir=/lower,upperdir=/layer/upper,workdir=/layer/work"));
 	return 0;
 }
 
 static int enter_root(const char **what)
 {
+	RETURN_ON_ERROR("overlay", mount_on("overlay", "/root", "overlay", 0,
+					    "lowerdir=/lower,upperdir=/layer/upper,workdir=/layer/work"));
 	mkdir("/root/dev", 0755);
 	RETURN_ON_ERROR("/dev", mount_on("/dev", "/root/dev", NULL, MS_MOVE, NULL));
 	RETURN_ON_ERROR("/", system1(chdir, "/root"));
@@ -193,15 +211,16 @@ static void mount_file_systems(void)
 
 	mount_at("proc", "/proc", quiet, NULL);
 	mount_at("sysfs", "/sys", quiet, NULL);
+	mkdir("/dev/pts", 0755);
 	mount_at("devpts", "/dev/pts", MS_NOSUID | MS_NOEXEC, "mode=620,gid=5,ptmxmode=666");
-	mount_at("tmpfs", "/dev/shm", MS_NOSUID | MS_NODEV, "mode=1777");
-	mount_at("tmpfs", "/run", MS_NOSUID | MS_NODEV, "mode=755");
+	/* In memory as all of /dev. */
+	mkdir("/dev/shm", 01777);
 	symlink("/proc/self/fd", "/dev/fd");
 	symlink("/proc/self/fd/0", "/dev/stdin");
 	symlink("/proc/self/fd/1", "/dev/stdout");
 	symlink("/proc/self/fd/2", "/dev/stderr");
-	if (system2(mkdir, "/tmp", 01777) == 0)
-		chmod("/tmp", 01777);
+	mkdir("/run", 0755);
+	mkdir("/tmp", 01777);
 }
 
 int set_up(struct reader *reader, const char **what)
@@ -224,21 +243,24 @@ int set_up(struct reader *reader, const char **what)
 	layer_device = read_text(reader);
 	layer_type = read_text(reader);
 	host_name = read_text(reader);
-	if (reader->failed || network.prefix > 32)
+	if (reader->failed || network.prefix > 32 || strlen(host_name) > HOST_NAME_LIMIT)
 		return -EPROTO;
 
 	if (time.tv_sec)
 		system2(clock_settime, 0, &time);
 	system2(sethostname, host_name, strlen(host_name));
+	/* Modes are what is asked for; a command gets a mask of its own. */
+	system1(umask, 0);
 	mkdir("/dev", 0755);
 	RETURN_ON_ERROR("/dev", mount_on("devtmpfs", "/dev", "devtmpfs", MS_NOSUID, "mode=755"));
-	error = make_root(device, type, options, layer_device, layer_type, what);
-	if (error == 0)
-		error = enter_root(what);
+	error = make_layers(device, type, options, layer_device, layer_type, what);
+	if (error < 0)
+		return error;
+	write_files(&network, host_name);
+	error = enter_root(what);
 	if (error < 0)
 		return error;
 	mount_file_systems();
 	configure_network(&network);
-	write_files(&network, host_name);
 	return 0;
 }
