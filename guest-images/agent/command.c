@@ -235,7 +235,10 @@ static void execute(struct command *command)
 			if (length)
 				file[length] = '/';
 			strcpy(file + length + (length != 0), name);
-			error = system3(execve, file, command->arguments, command->environment);
+			/* A process makes much ready for a program before it finds that it is not there. */
+			error = system2(access, file, ACCESS_EXECUTE);
+			if (error == 0)
+				error = system3(execve, file, command->arguments, command->environment);
 			if (error == -EACCES)
 				refused = 1;
 			else if (error != -ENOENT && error != -ENOTDIR)
