@@ -33,8 +33,7 @@ struct RunCommand: ParsableCommand {
     func run() throws {
         var options = options
         guard let image else { return try options.start() }
-        let use = try options.start(from: image)
-        withExtendedLifetime(use) {}
+        try options.start(from: image)
     }
 
     var options: RunOptions {

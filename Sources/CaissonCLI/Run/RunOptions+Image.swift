@@ -3,24 +3,20 @@ import ImageStore
 
 extension RunOptions {
     /// Opens what the machine needs and becomes its process, which runs from an image or a file.
-    /// - Returns: never; what it would return keeps the image in its store until then.
-    mutating func start(from text: String) throws(CommandError) -> FileLock? {
+    mutating func start(from text: String) throws(CommandError) {
         guard root == nil else {
             throw .usage("'\(text)' and --root both name a root file system: give one of them")
         }
-        var use: FileLock?
         if text.contains("/") {
             // A comma in a path is written twice there.
             root = text.replacing(",", with: ",,")
         } else {
             let image = try Self.image(text)
-            use = image.use
-            // The machine's process keeps it, too.
-            image.use.holdUntilProcessEnds()
+            // The machine's process keeps it in the store, too.
+            try reporting { () throws(ImageStoreError) in try image.use.holdUntilProcessEnds() }
             apply(image)
         }
         try start()
-        return use
     }
 
     private static func image(_ name: String) throws(CommandError) -> StoredImage {
