@@ -30,6 +30,7 @@ extension RunCommand {
           CAISSON_GUEST           folder of the default guest's vmlinux and
                                   initramfs.cpio, in place of those below
           CAISSON_VMM             the machine's program, in place of caisson itself
+          CAISSON_SPACE           a name that keeps these machines apart from others
           CAISSON_CACHE           in place of ~/.cache/caisson
           TERM                    passed to the default guest, as is the window's size
 
@@ -46,8 +47,10 @@ extension RunCommand {
             echo 'uname -a; poweroff' | caisson run > log
           A test kernel that tells its result, for at most ten seconds:
             caisson run --kernel test.elf --debug-exit --timeout 10s --console none
-          A command in a throwaway machine, on this terminal:
-            caisson run --root debian.erofs -it -- bash
+          A command in a throwaway machine, from an image:
+            caisson run debian -- make test
+          A shell in one, on this terminal:
+            caisson run -it ./debian.erofs -- bash
           Two words more for the kernel:
             caisson run --append 'loglevel=7 initcall_debug'
         """

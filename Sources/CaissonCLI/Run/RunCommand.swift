@@ -5,7 +5,7 @@ import CaissonOptions
 struct RunCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "run",
-        abstract: "Boots a guest in a machine of its own, with the console on this terminal.",
+        abstract: "Boots a guest in a machine of its own, or runs a command in one.",
         usage: """
             caisson run [<options>]
             caisson run [<options>] <image> [-- <command> [<argument>]...]
@@ -14,7 +14,7 @@ struct RunCommand: ParsableCommand {
             """,
         discussion: """
             Without --kernel, the default guest boots to a shell. The machine runs until the guest switches off, or \
-            until Ctrl-A x.
+            until Ctrl-A x; with a command, until that has ended.
             """)
 
     @Argument(
