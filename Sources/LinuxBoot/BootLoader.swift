@@ -5,7 +5,7 @@ package struct BootLoader {
     package let kernel: any BootImage
     /// For Linux and PVH one ramdisk made of all; for multiboot a module each.
     package var ramdisks: [any BootImage] = []
-    /// Unpacks Linux's compressed ramdisks here, each that fits in a quarter of the memory then, for guests whose kernel is slow at it.
+    /// Unpacks Linux's compressed ramdisks here, each that fits in a quarter of the memory and in 1 GiB then, for guests whose kernel is slow at it.
     package var unpacksRamdisks = false
     package var commandLine = CommandLine.linux
     /// The protocol to insist on; nil takes the one that suits the kernel best.

@@ -117,6 +117,23 @@ import Testing
         }
     }
 
+    /// The decoders' room is bounded, however large the machine is.
+    @Test func largeMachinesUnpackToo() throws {
+        var elf = ELFBuilder()
+        elf.add(pattern(10), at: Self.mebibyte)
+        let contents = Self.archive(100_000)
+        for compression in [Compression.gzip, .zstd, .xz] {
+            var loader = BootLoader(kernel: elf.image())
+            loader.unpacksRamdisks = true
+            loader.memoryIsZeroed = true
+            let packed = Array(pack(contents, by: compression).dropLast(compression == .gzip ? 0 : 4))
+            loader.ramdisks = [ByteArrayBootImage(packed, name: "i")]
+            let memory = try GuestMemory(size: 64 << 30)
+            let range = try #require(try loader.load(into: memory).info.ramdiskRanges.first)
+            #expect(range.count == UInt64(contents.count))
+        }
+    }
+
     /// Against a search through every page.
     @Test func highestGapIsFound() throws {
         let memory = try GuestMemory(size: 2 << 20)

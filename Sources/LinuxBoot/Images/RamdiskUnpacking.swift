@@ -1,12 +1,16 @@
 import GuestMemory
 
 extension BootLoader {
+    /// Bytes that the decoders are given room for at most, whatever the machine's memory: no ramdisk is as large.
+    static let unpackedRamdiskLimit: UInt64 = 1 << 30
+
     /// The ramdisks, unpacked where that is asked for and there is room.
     /// - Throws: `cannotRead`, `truncated`.
     func ramdisksForLinux(memory: GuestMemory) throws(BootError) -> [any BootImage] {
         guard unpacksRamdisks else { return ramdisks }
         var images: [any BootImage] = []
-        for ramdisk in ramdisks { images += try ramdisk.unpackedRamdisk(limit: memory.size / 4) ?? [ramdisk] }
+        let limit = min(memory.size / 4, Self.unpackedRamdiskLimit)
+        for ramdisk in ramdisks { images += try ramdisk.unpackedRamdisk(limit: limit) ?? [ramdisk] }
         return images
     }
 }
