@@ -112,7 +112,9 @@ let package = Package(
                 "TestSupport", logging,
                 system,
             ]),
-        tests("Command", ["CaissonCLI", "CaissonOptions", "Caisson", "HostIO", "TestSupport", "CLinux", system]),
+        tests(
+            "Command",
+            ["CaissonCLI", "CaissonOptions", "Caisson", "HostIO", "ImageStore", "TestSupport", "CLinux", system]),
         tests(
             "Live",
             ["Caisson", "KVM", "SoftwareKVM", "GuestMemory", "Devices", "HostIO", "TestSupport", "CLinux", system],

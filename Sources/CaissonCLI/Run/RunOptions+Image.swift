@@ -30,17 +30,27 @@ extension RunOptions {
         }
     }
 
-    /// Runs from an image, with what it says of its command where the user says nothing.
-    mutating func apply(_ image: StoredImage) {
+    private mutating func apply(_ image: StoredImage) {
         guest = image.name
-        var specification = image.rootPath.replacing(",", with: ",,") + ",fs=\(image.fileSystem.rawValue)"
-        if image.partition > 0 { specification += ",partition=\(image.partition)" }
-        root = specification
-        let configuration = image.configuration
+        root = image.rootPath.replacing(",", with: ",,") + ",fs=\(image.fileSystem.rawValue)"
+        if image.partition > 0 { root?.append(",partition=\(image.partition)") }
+        apply(image.configuration)
+    }
+
+    /// Takes what an image says of its command where the user says nothing.
+    mutating func apply(_ configuration: ImageConfiguration) {
         command = configuration.entrypoint + (command.isEmpty ? configuration.command : command)
-        // The last word of a name wins: the user's.
-        env = configuration.environment + env
+        // The last word of a name wins: the user's. A name without a value would take one from this host, for the user's words alone.
+        env = configuration.environment.filter(Self.isAssignment) + env
         if user == nil, !configuration.user.isEmpty { user = configuration.user }
-        if workdir == nil, !configuration.workingDirectory.isEmpty { workdir = configuration.workingDirectory }
+        if workdir == nil, !configuration.workingDirectory.isEmpty {
+            let path = configuration.workingDirectory
+            workdir = path.hasPrefix("/") ? path : "/" + path
+        }
+    }
+
+    private static func isAssignment(_ word: String) -> Bool {
+        guard let index = word.utf8.firstIndex(of: UInt8(ascii: "=")) else { return false }
+        return index > word.startIndex && !word.utf8.contains(0)
     }
 }
