@@ -59,10 +59,14 @@ struct ExecCommand: ParsableCommand {
         let end = ContinuousClock.now + patience
         while true {
             let machine = try RunningMachine.wanted(name)
+            guard machine.status.hasAgent else {
+                throw .failure(
+                    "the guest of \(name) has no agent that runs commands: it has a kernel or a ramdisk of its own")
+            }
             var refusal = ""
             if let socket = try machine.connect(toPort: GuestCommand.agentPort, refusal: &refusal) { return socket }
             guard ContinuousClock.now < end else {
-                throw .failure("\(name) has no agent that runs commands: \(refusal)")
+                throw .failure("the agent in the guest of \(name) cannot be reached: \(refusal)")
             }
             usleep(interval)
         }

@@ -14,6 +14,8 @@ package struct MachineStatus: Equatable, Sendable {
     package var memorySize: UInt64
     /// The image, the root file system's file, or the kernel's.
     package var guest: String
+    /// Whether its guest has an agent that runs commands.
+    package var hasAgent: Bool
     /// What runs in it; empty for a machine with a console alone.
     package var command: String
 
@@ -24,6 +26,7 @@ package struct MachineStatus: Equatable, Sendable {
         self.uptime = uptime
         processorCount = description.processorCount
         memorySize = description.memorySize
+        hasAgent = description.hasAgent
         guest = description.guest ?? description.kernel.path
         command = description.command?.arguments.joined(separator: " ") ?? ""
     }
@@ -33,15 +36,17 @@ package struct MachineStatus: Equatable, Sendable {
 
     /// The variable that keeps machines of one user apart.
     package static let spaceVariable = "CAISSON_SPACE"
+    /// Characters of its value: behind a user's number and before a name, as long as they can be, they fit in an address of 107 bytes.
+    package static let longestSpace = 24
 
     /// Where the machines of this process's user and space are found: what all addresses begin with.
     /// - Throws: `usage` where $CAISSON_SPACE is no name.
     package static func addressPrefix() throws(CommandError) -> String {
         guard let space = HostProcess.environment(spaceVariable), !space.isEmpty else { return "caisson/\(geteuid())/" }
-        guard MachineDescription.isName(space) else {
+        guard MachineDescription.isName(space), space.utf8.count <= longestSpace else {
             throw .usage(
                 "\(spaceVariable)='\(space)' is no name: use letters, digits, '_', '.' and '-', at most "
-                    + "\(MachineDescription.longestName)")
+                    + "\(longestSpace)")
         }
         // A colon is in no name, nor is a slash.
         return "caisson/\(geteuid()):\(space)/"
@@ -52,12 +57,15 @@ package struct MachineStatus: Equatable, Sendable {
     package static func address(of name: String) throws(CommandError) -> String { try addressPrefix() + name }
 
     private static let separator: Character = "\t"
+    /// Characters of a value at most: a command can be longer than what is answered at once.
+    private static let longestValue = 1000
 
     /// On one line: a name and a value for each, separated by tabs.
     package var line: String {
         let fields: [(String, String)] = [
             ("name", name), ("process", "\(process)"), ("state", state), ("uptime", "\(uptime.milliseconds)"),
-            ("processors", "\(processorCount)"), ("memory", "\(memorySize)"), ("guest", guest), ("command", command),
+            ("processors", "\(processorCount)"), ("memory", "\(memorySize)"), ("agent", hasAgent ? "yes" : "no"),
+            ("guest", guest), ("command", command),
         ]
         return fields.map { "\($0)=\(Self.plain($1))" }.joined(separator: "\(Self.separator)")
     }
@@ -81,15 +89,16 @@ package struct MachineStatus: Equatable, Sendable {
         self.uptime = .milliseconds(uptime)
         self.processorCount = processorCount
         self.memorySize = memorySize
+        hasAgent = fields["agent"] == "yes"
         guest = fields["guest"] ?? ""
         command = fields["command"] ?? ""
     }
 
-    /// Without anything that a terminal or this format would take for more than text.
+    /// Without anything that a terminal or this format would take for more than text, and not too long.
     private static func plain(_ text: String) -> String {
-        String(
-            String.UnicodeScalarView(
-                text.unicodeScalars.map { $0.value < 0x20 || (0x7f..<0xa0).contains($0.value) ? " " : $0 }))
+        let scalars = text.unicodeScalars
+        let shown = scalars.prefix(longestValue).map { $0.value < 0x20 || (0x7f..<0xa0).contains($0.value) ? " " : $0 }
+        return String(String.UnicodeScalarView(shown)) + (shown.count < scalars.count ? "…" : "")
     }
 
     /// For programs. Keys may be added.

@@ -26,6 +26,21 @@ import Testing
         #expect(read == status)
     }
 
+    /// What a process can be given as arguments is more than an answer holds.
+    @Test func longCommandsAreCut() throws {
+        var status = Self.status
+        status.command = String(repeating: "é", count: 200_000)
+        let read = try #require(MachineStatus(line: status.line))
+        #expect(status.line.utf8.count < 10_000)
+        #expect(read.command.hasPrefix("éé") && read.command.hasSuffix("é…"))
+    }
+
+    @Test func everyAddressFits() throws {
+        let space = String(repeating: "s", count: MachineStatus.longestSpace)
+        let name = String(repeating: "n", count: MachineDescription.longestName)
+        #expect("caisson/\(UInt32.max):\(space)/\(name)".utf8.count == 107)
+    }
+
     @Test(arguments: ["name", "process", "state", "uptime", "processors", "memory"]) func isWhole(_ key: String) {
         let fields = Self.status.line.split(separator: "\t")
         let others = fields.filter { !$0.hasPrefix("\(key)=") }

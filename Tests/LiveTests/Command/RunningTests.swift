@@ -24,6 +24,13 @@ struct RunningTests {
         #expect(second.status == 1)
         #expect(second.errors == "caisson: a machine with the name t is running already: give this one another name\n")
 
+        // It has no agent, which is told at once.
+        let exec = try caisson(["exec", "t", "--", "true"], beside: run)
+        #expect(exec.status == 125)
+        #expect(
+            exec.errors
+                == "caisson: the guest of t has no agent that runs commands: it has a kernel or a ramdisk of its own\n")
+
         // Another space has other machines.
         var environment = BuiltCommand.environment(run.folder)
         environment["CAISSON_SPACE"] = "elsewhere"
