@@ -51,7 +51,8 @@ struct RootSpecification: Equatable {
         do throws(HostError) { bytes = try HostFile.beginning(of: path, 2048) } catch {
             if error.errno == .isDirectory {
                 throw .failure(
-                    "the root file system \(path) is a directory: make a file of it by mkfs.erofs or mksquashfs")
+                    "the root file system \(path) is a directory: `caisson image import NAME \(path)` makes an image of it"
+                )
             }
             throw .failure("the root file system \(path): \(GuestFiles.problem(error.errno))")
         }

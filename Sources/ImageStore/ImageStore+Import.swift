@@ -125,7 +125,7 @@ extension ImageStore {
             within budget: ImportBudget
         ) throws(ImageStoreError) {
             let spool = try Spool(in: directory)
-            let content = WatchedSource(UnpackedSource(stream, name: source))
+            let content = WatchedSource(try UnpackedSource(stream, name: source))
             let (entries, byteCount) = try TarReader(content, name: source, into: spool, within: budget).read()
             guard try content.isWhole(after: byteCount) else {
                 throw .source(source, problem: "it is cut off: it does not end as an archive does")

@@ -1,6 +1,9 @@
 /// The most that one import takes in. What is beyond is refused: a small archive can unpack to what fills any disk.
 package struct ImportLimits: Sendable {
-    /// Bytes of all files in all layers, holes included.
+    /// What a file system of EROFS's can have, with blocks of 4 KiB that are numbered by 32 bits.
+    package static let largest: UInt64 = 16 << 40
+
+    /// Bytes of all files in all layers, holes included: at most `largest`.
     package var fileBytes: UInt64 = 64 << 30
     /// Entries of all layers.
     package var entries = 4_000_000

@@ -39,7 +39,8 @@ import Testing
         let cases = [
             ("/no/such", "the root file system /no/such: no such file"),
             (
-                guest, "the root file system \(guest) is a directory: make a file of it by mkfs.erofs or mksquashfs"
+                guest,
+                "the root file system \(guest) is a directory: `caisson image import NAME \(guest)` makes an image of it"
             ),
             (
                 zeroes,

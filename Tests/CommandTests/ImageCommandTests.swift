@@ -73,6 +73,7 @@ import Testing
         (["image", "import", "x", "/etc/hostname"], 1, "/etc/hostname: it is damaged or no archive"),
         (["image", "import", "x", "/etc", "--tag", "t"], 1, "/etc: it is a directory, which has no tags"),
         (["image", "import", "x", "/etc", "--limit", "much"], 2, "--limit 'much' is no size"),
+        (["image", "import", "x", "/etc", "--limit", "17T"], 2, "--limit '17T' is too much: an image has at most 16T"),
         (["image", "import", "x", "/etc", "--progress", "much"], 2, "--progress 'much' is unknown"),
         (["image", "import", "x", "/usr/bin", "--limit", "100"], 1, "/usr/bin: it unpacks to more than 100 bytes"),
         (["image", "build", "slackware"], 2, "there is no way to build 'slackware', but debian"),

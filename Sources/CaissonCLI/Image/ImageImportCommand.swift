@@ -43,6 +43,10 @@ struct ImageImportCommand: ParsableCommand {
             guard let size = ByteSize(parsing: limit) else {
                 throw CommandError.usage("--limit '\(limit)' is no size: use a number and K, M, G or T, as in 8G")
             }
+            guard size.bytes <= ImportLimits.largest else {
+                throw CommandError.usage(
+                    "--limit '\(limit)' is too much: an image has at most \(ByteSize(ImportLimits.largest))")
+            }
             limits.fileBytes = size.bytes
         }
         let progress = try reporting.makeLine()

@@ -1,5 +1,6 @@
 import CArchive
 import HostIO
+import SystemPackage
 
 /// libarchive's reader on a source of bytes.
 @safe final class ArchiveHandle {
@@ -19,11 +20,11 @@ import HostIO
     private var isOpen = false
 
     /// - Parameter name: of what is read, for errors.
-    init(_ content: Content, from source: any ByteSource, name: String) {
+    init(_ content: Content, from source: any ByteSource, name: String) throws(ImageStoreError) {
+        // SAFETY: freed with this; null only without memory.
+        guard let archive = unsafe archive_read_new() else { throw .host(HostError("read", name, .noMemory)) }
         self.source = source
         self.name = name
-        // SAFETY: freed with this; null only without memory, where nothing goes on.
-        guard let archive = unsafe archive_read_new() else { fatalError("no memory") }
         unsafe self.archive = unsafe archive
         switch content {
         case .tar: unsafe archive_read_support_format_tar(archive)

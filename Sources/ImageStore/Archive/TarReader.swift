@@ -14,8 +14,10 @@ struct TarReader {
     /// - Parameters:
     ///   - source: bytes that are not compressed.
     ///   - name: of the archive, for errors.
-    init(_ source: any ByteSource, name: String, into spool: Spool, within budget: ImportBudget) {
-        handle = ArchiveHandle(.tar, from: source, name: name)
+    init(
+        _ source: any ByteSource, name: String, into spool: Spool, within budget: ImportBudget
+    ) throws(ImageStoreError) {
+        handle = try ArchiveHandle(.tar, from: source, name: name)
         self.name = name
         self.spool = spool
         self.budget = budget

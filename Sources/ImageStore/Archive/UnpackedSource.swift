@@ -4,7 +4,9 @@ final class UnpackedSource: ByteSource {
     private var hasBegun = false
     private var isAtEnd = false
 
-    init(_ source: any ByteSource, name: String) { handle = ArchiveHandle(.compressed, from: source, name: name) }
+    init(_ source: any ByteSource, name: String) throws(ImageStoreError) {
+        handle = try ArchiveHandle(.compressed, from: source, name: name)
+    }
 
     func next() throws(ImageStoreError) -> UnsafeRawBufferPointer {
         if !hasBegun {

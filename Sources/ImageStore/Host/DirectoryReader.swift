@@ -81,7 +81,8 @@ final class DirectoryReader {
         let cName = name.bytes.map { CChar(bitPattern: $0) } + [0]
         // SAFETY: the name ends with a NUL.
         let status = try status(of: path) { unsafe fstatat(raw, cName, &$0, AT_SYMLINK_NOFOLLOW) }
-        if status.st_nlink > 1, status.st_mode & S_IFMT != S_IFDIR {
+        // A file that is mounted there has its number on another device.
+        if status.st_nlink > 1, status.st_mode & S_IFMT != S_IFDIR, UInt64(status.st_dev) == self.device {
             if let earlier = names[UInt64(status.st_ino)] {
                 return try append(LayerEntry(path: path, content: .hardLink(earlier)))
             }

@@ -27,7 +27,7 @@ extension OCIImage.Layer {
         let name = "\(folder.name): \(path)"
         if let size, size != count { throw .source(name, problem: "it has \(count) bytes in place of \(size)") }
         let blob = HashedSource(file)
-        let content = HashedSource(UnpackedSource(blob, name: name))
+        let content = HashedSource(try UnpackedSource(blob, name: name))
         let entries = try TarReader(content, name: name, into: spool, within: budget).read().entries
         let contentDigest = try content.finish()
         let blobDigest = try blob.finish()
