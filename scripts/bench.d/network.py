@@ -29,6 +29,15 @@ class Guest:
         ], stdin=self.input)
 
     def __enter__(self):
+        try:
+            self.prepare()
+        except BaseException:
+            # Nobody else ends what was started by then.
+            self.__exit__()
+            raise
+        return self
+
+    def prepare(self):
         self.running.wait_for(PROMPT, BOOT_PATIENCE)
         pid = str(self.running.pid)
         other = self.start([*ENTER, pid, "/usr/bin/unshare", "--net", "/bin/sh", "-c", "echo; exec sleep 3600"])
@@ -42,7 +51,6 @@ class Guest:
         self.shell(
             f"dd if=/dev/vda of=/tmp/tcp bs=64k count={-(-os.path.getsize(self.program) >> 16)} 2>/dev/null; chmod +x /tmp/tcp;"
             "ip address add 10.8.0.2/24 dev eth1; ip link set eth1 up; while [ ! -s /etc/resolv.conf ]; do sleep 1; done")
-        return self
 
     def __exit__(self, *_):
         for helper in self.helpers:
