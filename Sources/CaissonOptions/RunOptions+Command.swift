@@ -21,6 +21,12 @@ extension RunOptions {
             }
             return nil
         }
+        // Otherwise there is no agent, and nobody would ever start the command.
+        guard root != nil || (kernel == nil && initrd.isEmpty) else {
+            throw .usage(
+                "a command runs in the default guest or on a root file system: give an image or --root beside --kernel, and no --initrd"
+            )
+        }
         var command = GuestCommand(command)
         command.environment["HOSTNAME"] = hostName
         command.hasStandardInput = interactive

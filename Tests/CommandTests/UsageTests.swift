@@ -18,6 +18,10 @@ import Testing
         ),
         (["run", "--root", "r", "image"], "'image' and --root both name a root file system: give one of them"),
         (["run", "./root"], "--root is for a command: give one behind --, as in -- sh -c 'ls /'"),
+        (
+            ["run", "--kernel", "k", "--", "ls"],
+            "a command runs in the default guest or on a root file system: give an image or --root beside --kernel, and no --initrd"
+        ),
         (["exec", "t"], "there is no command to run: give one behind --, as in -- ps"),
         (["exec", "a/b", "--", "ls"], "'a/b' is no machine's name"),
         (["stop", "a/b"], "'a/b' is no machine's name"),

@@ -229,9 +229,13 @@ int main(int argc, char **argv, char **environment)
 	/* In this order: a host that was connected with may connect. */
 	listen_for_host();
 	connect_to_host();
-	if (awaits_setup && !has_sessions())
+	if (awaits_setup && !has_sessions()) {
+		/* Nobody could ever tell what to do. */
 		complain("connecting with the host");
-	command = serve();
+		command = LINUX_REBOOT_CMD_POWER_OFF;
+	} else {
+		command = serve();
+	}
 	end_all_processes();
 	my_syscall0(__NR_sync);
 	reboot(command);

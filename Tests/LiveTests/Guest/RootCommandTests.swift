@@ -60,6 +60,14 @@ struct RootCommandTests {
         #expect(run.errors == "caisson: /dev/vda: invalid argument, or no such file system there\n")
     }
 
+    @Test func `a guest without sockets does not wait for ever`() throws {
+        let image = try RootImage("erofs")
+        let run = try image.run(["--append", "initcall_blacklist=virtio_vsock_init"], ["true"])
+        #expect(run.finish().status == 125)
+        withExtendedLifetime(image) {}
+        #expect(run.errors == "caisson: the guest ended before its command\n")
+    }
+
     @Test func `signals reach the command, which may handle them`() throws {
         let image = try RootImage("squashfs")
         let script = "trap 'echo got it; exit 9' TERM; echo ready; while :; do sleep 1; done"
