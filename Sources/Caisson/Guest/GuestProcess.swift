@@ -73,10 +73,12 @@ public final class GuestProcess: Sendable {
             case .exited(let status): .exited(status)
             case .signaled(let number): .signaled(Int32(number))
             }
+        // The guest's number, in KiB.
+        let (size, overflows) = end.maximumResidentSize.multipliedReportingOverflow(by: 1024)
         return Result(
             status: status, userTime: .microseconds(Int64(clamping: end.userTime)),
             systemTime: .microseconds(Int64(clamping: end.systemTime)),
-            maximumResidentSize: end.maximumResidentSize.multipliedReportingOverflow(by: 1024).partialValue)
+            maximumResidentSize: overflows ? .max : size)
     }
 }
 
