@@ -101,7 +101,7 @@ let package = Package(
         tests("KVM", ["KVM", "GuestMemory", "CLinux"]),
         tests("SoftwareKVM", ["SoftwareKVM", "KVM", "GuestMemory", "TestSupport", "CLinux"]),
         tests("Devices", ["Devices", "Virtio", "GuestMemory", "TestSupport", "CLinux"]),
-        tests("GuestAgent", ["GuestAgent", "TestSupport", "CLinux"]),
+        tests("GuestAgent", ["GuestAgent", "HostIO", "TestSupport", "CLinux"]),
         tests("HostIO", ["HostIO", "TestSupport", "CLinux", system]),
         tests("ImageStore", ["ImageStore", "HostIO", "TestSupport", "CLinux", system]),
         tests("LinuxBoot", ["LinuxBoot", "GuestMemory", "TestSupport", "CCompression"]),

@@ -51,11 +51,9 @@ int caisson_sync_directory(const char *path)
     return result;
 }
 
-int caisson_open_in(int directory, const char *name, int is_directory)
+static int checked(int fd, int is_directory)
 {
-    int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | (is_directory ? O_DIRECTORY : 0);
     struct stat status;
-    int fd = openat(directory, name, flags);
     if (fd < 0)
         return -errno;
     int error = fstat(fd, &status) < 0 ? errno : is_directory || S_ISREG(status.st_mode) ? 0 : ENXIO;
@@ -63,6 +61,22 @@ int caisson_open_in(int directory, const char *name, int is_directory)
         return fd;
     close(fd);
     return -error;
+}
+
+int caisson_open_file(const char *path)
+{
+    return checked(open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC), 0);
+}
+
+int caisson_open_in(int directory, const char *name, int is_directory)
+{
+    int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | (is_directory ? O_DIRECTORY : 0);
+    return checked(openat(directory, name, flags), is_directory);
+}
+
+int caisson_create_in(int directory, const char *name)
+{
+    return result_of(openat(directory, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
 }
 
 // For pairs of files that the kernel cannot copy between, such as those of /proc.

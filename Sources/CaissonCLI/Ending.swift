@@ -26,7 +26,9 @@ struct Ending: Equatable {
             if CaissonCommand.exitCode(for: error).isSuccess {
                 self.init(status: 0, output: Self.withFurtherHelp(message) + "\n")
             } else {
-                self.init(misuse: Self.oneLine(message), arguments)
+                let isUnquoted = arguments.first { _ in true } == "run" && message.contains("Unexpected argument")
+                let hint = isUnquoted ? "; a command for the guest comes behind --, as in -- ls" : ""
+                self.init(misuse: Self.oneLine(message) + hint, arguments)
             }
         }
     }

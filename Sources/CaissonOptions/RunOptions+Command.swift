@@ -14,7 +14,8 @@ extension RunOptions {
             if root != nil { throw .usage("--root is for a command: give one behind --, as in -- sh -c 'ls /'") }
             let given = [
                 ("--interactive", interactive), ("--tty", tty), ("--env", !env.isEmpty), ("--workdir", workdir != nil),
-                ("--user", user != nil),
+                ("--user", user != nil), ("--copy-in", !copyIn.isEmpty), ("--copy-out", !copyOut.isEmpty),
+                ("--keep", keep != nil),
             ]
             if let (name, _) = given.first(where: { $0.1 }) {
                 throw .usage("\(name) is for a command: give one behind --, as in -- ls")

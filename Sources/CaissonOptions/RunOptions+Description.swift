@@ -1,10 +1,27 @@
 package import Caisson
 import HostIO
 
+/// What is made on the host before a machine can have it.
+package struct HostPreparation {
+    /// Packs files, and returns the path of an EROFS file system with them as `content`.
+    package var pack: (CopySpecification) throws(CommandError) -> String
+    /// Makes a layer where there is none.
+    package var makeLayer: (LayerSpecification) throws(CommandError) -> Void
+
+    package init(
+        pack: @escaping (CopySpecification) throws(CommandError) -> String,
+        makeLayer: @escaping (LayerSpecification) throws(CommandError) -> Void
+    ) {
+        self.pack = pack
+        self.makeLayer = makeLayer
+    }
+}
+
 extension RunOptions {
     /// The machine that is asked for, its files open. Checks every option before it opens a file.
+    /// - Parameter preparation: needed where files are copied or kept.
     /// - Throws: what to tell the user.
-    package func describe() throws(CommandError) -> MachineDescription {
+    package func describe(with preparation: HostPreparation? = nil) throws(CommandError) -> MachineDescription {
         let name = try machineName()
         let memorySize = try memory.map(Self.memorySize) ?? defaultMemorySize
         let memoryBacking = try memoryBackingMode(for: memorySize)
@@ -23,7 +40,13 @@ extension RunOptions {
         }
         let command = try guestCommand(hostName: name)
         let root = try rootSpecification()
-        let disks = try (root.map { [$0.disk] } ?? []) + diskSpecifications()
+        var disks = try (root.map { [$0.disk] } ?? []) + diskSpecifications()
+        let layer = try layerSpecification()
+        let copiesIn = try copyIn.map { text throws(CommandError) in try CopySpecification(in: text) }
+        let copiesOut = try copyOut.map { text throws(CommandError) in
+            let copy = try CopySpecification(out: text)
+            return MachineDescription.CopyOut(source: copy.source, destination: copy.destination)
+        }
         let networks = try networkSpecifications()
         let socket = try socketSpecification()
         let timeout = try self.timeout.map(Self.timeout)
@@ -31,7 +54,20 @@ extension RunOptions {
         let logLevel = try leastLevel()
         let commandLine = try self.commandLine(console: console, disks: disks)
 
-        let rootFileSystem = try root?.fileSystem()
+        var rootFileSystem = try root?.fileSystem()
+        if let layer, let preparation {
+            try preparation.makeLayer(layer)
+            rootFileSystem?.layerDisk = disks.count
+            disks.append(DiskSpecification(.file(path: layer.path)))
+        }
+        var copiedFiles: [CopiedFiles] = []
+        for copy in copiesIn {
+            guard let preparation else { break }
+            var disk = DiskSpecification(.file(path: try preparation.pack(copy)))
+            disk.isReadOnly = true
+            copiedFiles.append(CopiedFiles(disk: disks.count, name: copy.name, destination: copy.destination))
+            disks.append(disk)
+        }
         let files = try GuestFiles(kernel: kernel, ramdisks: initrd, hasRoot: root != nil)
         var description = MachineDescription(name: name, kernel: files.kernel, memorySize: memorySize)
         description.memoryBacking = memoryBacking
@@ -48,6 +84,8 @@ extension RunOptions {
         description.socket = socket
         description.hardware = hardware
         description.rootFileSystem = rootFileSystem
+        description.copiedFiles = copiedFiles
+        description.copiesOut = copiesOut
         description.command = command
         description.guest = guest ?? root?.path ?? (isDefaultGuest ? "the default guest" : nil)
         description.hasAgent = command != nil || (isDefaultGuest && initrd.isEmpty)
@@ -57,6 +95,14 @@ extension RunOptions {
         description.statisticsFile = statisticsFile
         description.logLevel = logLevel
         return description
+    }
+
+    private func layerSpecification() throws(CommandError) -> LayerSpecification? {
+        guard let keep else { return nil }
+        guard root != nil else {
+            throw .usage("--keep keeps what is written over a root file system: give an image or --root")
+        }
+        return try LayerSpecification(keep)
     }
 
     private var isDefaultGuest: Bool { kernel == nil }

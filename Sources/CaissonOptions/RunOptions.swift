@@ -10,6 +10,9 @@ package struct RunOptions: Equatable {
     package var env: [String] = []
     package var workdir: String?
     package var user: String?
+    package var copyIn: [String] = []
+    package var copyOut: [String] = []
+    package var keep: String?
     /// The command for the guest, and its arguments.
     package var command: [String] = []
     package var append: [String] = []

@@ -26,10 +26,10 @@ final class CommandRun: CommandObserver {
     private let loop: EventLoop
     private let streams: ProcessStreams
     private let state = Mutex(State())
-    /// Called at the command's end.
-    private let ended: @Sendable () -> Void
+    /// Called at the command's end: with false where it was lost, or never started.
+    private let ended: @Sendable (Bool) -> Void
 
-    init(_ command: GuestCommand, ended: @escaping @Sendable () -> Void) throws(VirtualMachineError) {
+    init(_ command: GuestCommand, ended: @escaping @Sendable (Bool) -> Void) throws(VirtualMachineError) {
         self.command = command
         self.ended = ended
         do throws(HostError) {
@@ -188,6 +188,6 @@ final class CommandRun: CommandObserver {
             state.status = status
             state.failure = failure
         }
-        ended()
+        ended(failure == nil)
     }
 }

@@ -28,8 +28,14 @@ final class MachineRun: Sendable {
             let file = try description.statisticsFile.map { path throws(VirtualMachineError) in
                 try StatisticsFile(path: path)
             }
+            let copies = try CopyOutRun(description.copiesOut)
             let command = try description.command.map { command throws(VirtualMachineError) in
-                try CommandRun(command) { machine.beginStop() }
+                var command = command
+                // The machine ends with it, at once.
+                command.synchronizesDisks = description.disks.contains { !$0.isReadOnly && !$0.isSnapshot }
+                return try CommandRun(command) { hasEnded in
+                    if hasEnded { copies.start(in: machine) { machine.beginStop() } } else { machine.beginStop() }
+                }
             }
             let signals = SignalWatch(Self.signals(forCommand: command != nil)) { [self] number in
                 handle(number, machine, command)
@@ -46,7 +52,7 @@ final class MachineRun: Sendable {
                 // What only the start needed, most of the program, stays in the page cache alone.
                 _ = caisson_release_code()
             }
-            let ending = command.map { status(of: $0, machine, reason) }
+            let ending = command.map { copies.status(after: status(of: $0, machine, reason)) }
             _ = consume signals
             return ending ?? interruption.withLock { $0 } ?? status(for: reason)
         } catch {

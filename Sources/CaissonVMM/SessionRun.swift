@@ -17,7 +17,7 @@ final class SessionRun: Sendable {
     /// Runs the command by the agent at the other end of `socket`, and returns when it has ended.
     func run(on socket: consuming OwnedFileDescriptor) -> ExitStatus {
         do throws(VirtualMachineError) {
-            let run = try CommandRun(command) { [hasEnded] in hasEnded.signal() }
+            let run = try CommandRun(command) { [hasEnded] _ in hasEnded.signal() }
             let signals = SignalWatch(MachineRun.signals(forCommand: true)) { [self] number in
                 guard number != SIGWINCH else { return run.resize() }
                 guard !run.forward(number, isEnding: MachineRun.isEnding(number)) else { return }

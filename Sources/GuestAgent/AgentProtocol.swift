@@ -23,7 +23,7 @@ package enum AgentProtocol {
 /// What a frame is.
 enum FrameType: UInt8 {
     case hello = 1
-    case setup, ready, run, started, data, window, close, resize, signal, exit, error
+    case setup, ready, run, started, data, window, close, resize, signal, exit, error, copy
 }
 
 /// A command's stream, by the number that it has as a descriptor.

@@ -36,6 +36,8 @@ package struct GuestSetup: Equatable, Sendable {
     /// For mount(2), besides being read-only.
     package var options: String
     package var hostName: String
+    /// The device of an ext4 file system that takes what is written, and keeps it; memory otherwise.
+    package var layer: String?
 
     package init(device: String, type: String, options: String = "", hostName: String) {
         self.device = device
@@ -54,8 +56,35 @@ package struct GuestSetup: Equatable, Sendable {
             frames.append((address ?? 0).byteSwapped)
         }
         frames.append(network?.prefixLength ?? 0)
-        // The layer's device, for which memory is taken, comes with its type behind the root's options.
-        for text in [device, type, options, "", "tmpfs", hostName] { frames.append(text: text) }
+        // Without a layer's device memory is taken.
+        let layer = (device: self.layer ?? "", type: self.layer == nil ? "tmpfs" : "ext4")
+        for text in [device, type, options, layer.device, layer.type, hostName] { frames.append(text: text) }
+        frames.end()
+    }
+}
+
+/// Files of the host's for a place in the guest.
+package struct GuestCopy: Equatable, Sendable {
+    /// Of an EROFS file system with them as `content`.
+    package var device: String
+    /// What they are called on the host.
+    package var name: String
+    /// An absolute path; with a slash at its end, of the directory in which they go.
+    package var destination: String
+    /// Whether they outlive the device.
+    package var isKept: Bool
+
+    package init(device: String, name: String, destination: String, isKept: Bool = false) {
+        self.device = device
+        self.name = name
+        self.destination = destination
+        self.isKept = isKept
+    }
+
+    func write(to frames: inout FrameWriter) {
+        frames.begin(.copy)
+        frames.append(UInt32(isKept ? 1 : 0))
+        for text in [device, name, destination] { frames.append(text: text) }
         frames.end()
     }
 }

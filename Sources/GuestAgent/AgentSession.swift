@@ -60,6 +60,12 @@ package struct AgentSession {
         setup.write(to: &frames)
     }
 
+    /// To be called after `greeted` and the setup, which need not be over, before `run`.
+    package mutating func copyIn(_ copy: GuestCopy) {
+        precondition((phase == .idle || phase == .settingUp) && request == nil)
+        copy.write(to: &frames)
+    }
+
     /// To be called once, after `greeted`; the setup need not be over.
     package mutating func run(_ request: CommandRequest) {
         precondition((phase == .idle || phase == .settingUp) && self.request == nil)

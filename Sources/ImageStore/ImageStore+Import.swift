@@ -43,6 +43,14 @@ extension ImageStore {
         _ name: ImageName, _ contents: Contents, source: String, _ budget: ImportBudget
     ) throws(ImageStoreError) -> ImageRecord {
         guard !contents.tree.isEmpty else { throw .source(source, problem: "it has no files") }
+        let file = try write(contents, source: source, budget)
+        return try takeIn(
+            name, file, DiskLayout(fileSystem: .erofs, partition: 0), source: source,
+            configuration: contents.configuration, budget)
+    }
+
+    /// Writes a file system.
+    func write(_ contents: Contents, source: String, _ budget: ImportBudget) throws(ImageStoreError) -> UnnamedFile {
         budget.begin(.building)
         let file = try UnnamedFile(in: path)
         do {
@@ -55,9 +63,7 @@ extension ImageStore {
         } catch {
             throw .source(source, problem: "\(error)")
         }
-        return try takeIn(
-            name, file, DiskLayout(fileSystem: .erofs, partition: 0), source: source,
-            configuration: contents.configuration, budget)
+        return file
     }
 
     /// Keeps a disk as it is.

@@ -13,7 +13,8 @@ import Testing
         "disk=/a,,b,readonly,cache=none,serial=x", "disk=size=4096,bps=1000,iops=5,iops_max=50",
         "network=tap=vm0,mtu=9000", "network=link=/l,bps=1000,bps_max=5000,iops=7",
         "network=user,host-loopback,publish=127.0.0.1:8080:80", "balloon=67108864", "vsock=/s,,t,cid=7",
-        "root=ext4,2", "argument=sh", "argument=", "argument=a=b\n", "environment=A=b=c", "environment=E=",
+        "root=ext4,2,layer=1", "copy-in=1:3:a:b/w/", "copy-out=3:/o:x:y", "argument=sh", "argument=", "argument=a=b\n",
+        "environment=A=b=c", "environment=E=",
         "workdir=/w", "user=me:us", "streams=both",
         "hardware=cmdline",
         "timeout=30000ms",
@@ -49,6 +50,9 @@ import Testing
         #expect(description.balloonTarget == 64 << 20)
         #expect(description.socket?.path == "/s,t" && description.socket?.cid == 7)
         #expect(description.rootFileSystem?.type == "ext4" && description.rootFileSystem?.partition == 2)
+        #expect(description.rootFileSystem?.layerDisk == 1)
+        #expect(description.copiedFiles == [CopiedFiles(disk: 1, name: "a:b", destination: "/w/")])
+        #expect(description.copiesOut == [.init(source: "/o:", destination: "x:y")])
         var command = GuestCommand(["sh", "", "a=b\n"])
         command.environment = ["A": "b=c", "E": ""]
         command.workingDirectory = "/w"
@@ -98,6 +102,12 @@ import Testing
         ("root=", .invalid("root", "", expected: "a root file system")),
         ("root=ext4,0", .invalid("root", "ext4,0", expected: "a root file system")),
         ("root=ext4,1,2", .invalid("root", "ext4,1,2", expected: "a root file system")),
+        ("root=ext4,layer=0", .invalid("root", "ext4,layer=0", expected: "a root file system")),
+        ("copy-in=2:1:a/b", .invalid("copy-in", "2:1:a/b", expected: "files on a disk")),
+        ("copy-in=0:1:ab", .invalid("copy-in", "0:1:ab", expected: "files on a disk")),
+        ("copy-in=0:0:/b", .invalid("copy-in", "0:0:/b", expected: "files on a disk")),
+        ("copy-out=3:/o", .invalid("copy-out", "3:/o", expected: "two paths")),
+        ("copy-out=1:ab", .invalid("copy-out", "1:ab", expected: "two paths")),
         ("environment==a", .invalid("environment", "=a", expected: "NAME=VALUE")),
         ("environment=a", .invalid("environment", "a", expected: "NAME=VALUE")),
         ("streams=all", .invalid("streams", "all", expected: "none, input, terminal or both")),

@@ -21,6 +21,46 @@ import Testing
         )
     }
 
+    @Test func `files are packed, and what is written is kept, before there is a machine`() throws {
+        let command = try Command()
+        let guest = command.folder.folder("guest")
+        for name in ["vmlinux", "agent.cpio"] { command.folder.file("guest/\(name)") }
+        command.folder.folder("src")
+        command.folder.file("src/a", "x")
+        let root = command.folder.file("root")
+        var told = try Command(machineProgram: Command.tellingScript)
+        told.environment["CAISSON_GUEST"] = guest
+        told.environment["PATH"] = "/usr/sbin:/usr/bin:/sbin:/bin"
+        let layer = "\(told.folder.path)/layer"
+        let source = "\(command.folder.path)/src"
+        let arguments = [
+            "run", "--root", "\(root),fs=erofs", "--copy-in", "\(source):/w/", "--copy-out", "/w/out:o:p", "--keep",
+            "\(layer),size=64M", "--", "ls",
+        ]
+        let (description, _) = try self.told(told.run(arguments))
+        #expect(description.disks.count == 3)
+        #expect(description.rootFileSystem?.layerDisk == 1)
+        #expect(description.disks[1].source == .file(path: layer) && !description.disks[1].isReadOnly)
+        guard case .file(let packed) = description.disks[2].source else { return #expect(Bool(false)) }
+        #expect(packed.hasPrefix("/proc/self/fd/") && description.disks[2].isReadOnly)
+        #expect(description.copiedFiles == [CopiedFiles(disk: 2, name: "src", destination: "/w/")])
+        #expect(description.copiesOut == [.init(source: "/w/out", destination: "o:p")])
+        var status = stat()
+        stat(layer, &status)
+        #expect(status.st_size == 64 << 20)
+        // A second time it goes on; over another root it does not.
+        #expect(told.run(arguments).status == 0)
+        command.folder.file("not", "a layer")
+        let refused = told.run([
+            "run", "--root", root + ",fs=erofs", "--keep", command.folder.path + "/not", "--", "ls",
+        ])
+        #expect(refused.status == 125)
+        #expect(refused.errors.hasSuffix("it is no layer that --keep made: name a file that is not there yet\n"))
+        let missing = told.run(["run", "--copy-in", "/no/such:/w", "--", "ls"])
+        #expect(missing.status == 125)
+        #expect(missing.errors == "caisson: cannot look at /no/such: No such file or directory\n")
+    }
+
     @Test func `a kernel alone gets the defaults`() throws {
         let command = try Command()
         let kernel = command.folder.file("vmlinux")

@@ -11,7 +11,44 @@ import Testing
         (["nosuch"], "unexpected argument 'nosuch'"),
         (["--nosuch"], "unknown option '--nosuch'"),
         (["run", "--kernl", "k"], "unknown option '--kernl'. Did you mean '--kernel'?"),
-        (["run", "image", "other"], "unexpected argument 'other'"),
+        (
+            ["run", "image", "other"],
+            "unexpected argument 'other'; a command for the guest comes behind --, as in -- ls"
+        ),
+        (
+            ["run", "--copy-in", "a", "--", "ls"],
+            "--copy-in 'a' tells of no files: use HOST:GUEST, of which GUEST is an absolute path, as in src:/work"
+        ),
+        (
+            ["run", "--copy-in", "a:b", "--", "ls"],
+            "--copy-in 'a:b' tells of no files: use HOST:GUEST, of which GUEST is an absolute path, as in src:/work"
+        ),
+        (
+            ["run", "--copy-out", "a:b", "--", "ls"],
+            "--copy-out 'a:b' tells of no files: use GUEST:HOST, of which GUEST is an absolute path, as in /work/out:out"
+        ),
+        (
+            ["run", "--copy-out", "/a:", "--", "ls"],
+            "--copy-out '/a:' tells of no files: use GUEST:HOST, of which GUEST is an absolute path, as in /work/out:out"
+        ),
+        (["run", "--copy-in", "a:/b"], "--copy-in is for a command: give one behind --, as in -- ls"),
+        (["run", "--keep", "a"], "--keep is for a command: give one behind --, as in -- ls"),
+        (
+            ["run", "--keep", "a", "--", "ls"],
+            "--keep keeps what is written over a root file system: give an image or --root"
+        ),
+        (
+            ["run", "--root", "r", "--keep", ",size=1G", "--", "ls"],
+            "--keep ',size=1G' keeps nothing: it begins with a file's path"
+        ),
+        (
+            ["run", "--root", "r", "--keep", "a,sise=1G", "--", "ls"],
+            "--keep 'a,sise=1G' keeps nothing: 'sise=1G' is not known: use size=SIZE, once at most"
+        ),
+        (
+            ["run", "--root", "r", "--keep", "a,size=1M", "--", "ls"],
+            "--keep 'a,size=1M' keeps nothing: 'size=1M' is no size: use a number and K, M, G or T, 16M to 16T, as in size=16G"
+        ),
         (
             ["run", "a b"],
             "'a b' is no name of an image: use up to 128 letters, digits and . _ - :, with a letter or digit first"

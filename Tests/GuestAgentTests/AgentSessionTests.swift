@@ -127,7 +127,7 @@ import Testing
     }
 
     static let malformed: [([UInt8], AgentProtocolError)] = [
-        ([0, 0, 0, 0], .unknownFrame(0)), ([13, 0, 0, 0], .unknownFrame(13)), ([6, 0, 0, 0], .malformed(6)),
+        ([0, 0, 0, 0], .unknownFrame(0)), ([99, 0, 0, 0], .unknownFrame(99)), ([6, 0, 0, 0], .malformed(6)),
         ([6, 1, 0, 0, 3], .malformed(6)), ([6, 2, 0, 0, 0, 1], .unexpected(6)), ([1, 0, 0, 0], .unexpected(1)),
         ([2, 0, 0, 0], .unexpected(2)), ([3, 0, 0, 0], .unexpected(3)), ([4, 0, 0, 0], .unexpected(4)),
         ([5, 4, 0, 0, 0, 0, 0, 0], .unexpected(5)), ([7, 5, 0, 0, 0, 1, 0, 0, 0], .windowExceeded),

@@ -17,12 +17,15 @@ package final class ScratchFile: Sendable {
     }
 
     /// All that is in it by now.
-    package var text: String {
+    package var text: String { String(decoding: bytes, as: UTF8.self) }
+
+    /// All that is in it by now.
+    package var bytes: [UInt8] {
         var bytes: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 65536)
         while true {
             let count = pread(descriptor.raw, &buffer, buffer.count, bytes.count)
-            guard count > 0 else { return String(decoding: bytes, as: UTF8.self) }
+            guard count > 0 else { return bytes }
             bytes += buffer[..<count]
         }
     }

@@ -6,11 +6,11 @@
  * The process is made by vfork(), which copies no page tables: the child works in our memory until it executes the
  * command, and leaves its failure here.
  */
+#include "files.h"
 #include "session.h"
 
 #define F_SETFL 4
 #define F_DUPFD_CLOEXEC 1030
-#define PATH_LIMIT 4096
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 struct command {
@@ -169,19 +169,6 @@ static void fail(struct command *command, const char *what, int error)
 	command->what = what;
 	command->error = -error;
 	exit(127);
-}
-
-static void make_directories(const char *path)
-{
-	char part[PATH_LIMIT];
-
-	for (unsigned long i = 1; i < PATH_LIMIT && path[i - 1]; i++) {
-		part[i - 1] = path[i - 1];
-		if (path[i] != '/' && path[i])
-			continue;
-		part[i] = '\0';
-		system2(mkdir, part, 0755);
-	}
 }
 
 static void enter_directory(struct command *command)

@@ -94,6 +94,15 @@ static void handle_setup(struct session *session, struct reader *reader)
 		begin_frame(session, FRAME_READY, 0);
 }
 
+static void handle_copy(struct session *session, struct reader *reader)
+{
+	const char *what = "COPY";
+	int error = copy_in(reader, &what);
+
+	if (error < 0)
+		send_error(session, 125, what, error_text(-error));
+}
+
 static int handle_run_frame(struct session *session, enum frame_type type, struct reader *reader)
 {
 	unsigned long stream, number;
@@ -139,6 +148,10 @@ static int handle_frame(struct session *session, enum frame_type type, struct re
 		return handle_run_frame(session, type, reader);
 	if (type == FRAME_SETUP && awaits_setup) {
 		handle_setup(session, reader);
+		return 0;
+	}
+	if (type == FRAME_COPY && !awaits_setup) {
+		handle_copy(session, reader);
 		return 0;
 	}
 	if (type == FRAME_RUN && !awaits_setup) {

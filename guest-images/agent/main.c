@@ -7,7 +7,7 @@
  * One small process in a poll() loop, because each fork, exec, page fault and system call is kernel code that some hosts
  * must emulate. It is linked against the kernel's nolibc, which fits it in a few pages.
  *
- * `agent --test FD` serves one connection as an ordinary process.
+ * `agent --test FD` serves one connection as an ordinary process, and `agent --pack PATH` is a command that sends files.
  */
 #include "session.h"
 
@@ -218,6 +218,8 @@ int main(int argc, char **argv, char **environment)
 	initialize_sessions();
 	if (argc == 3 && strcmp(argv[1], "--test") == 0)
 		return serve_test(argv[2]);
+	if (argc == 3 && strcmp(argv[1], "--pack") == 0)
+		return pack_path(argv[2]);
 	is_first_process = 1;
 	block_signals();
 	has_shell = system2(access, "/bin/sh", ACCESS_EXECUTE) == 0;

@@ -29,6 +29,7 @@ enum frame_type {
 	FRAME_SIGNAL = 10, /* to the agent: u8 number */
 	FRAME_EXIT = 11,   /* to the host: u8 status, u8 signal or 0, u16 0, u64 user us, u64 system us, u64 max RSS KiB */
 	FRAME_ERROR = 12,  /* to the host: u8 status (125 to 127), text */
+	FRAME_COPY = 13,   /* to the agent: see copy.c */
 };
 
 /* Flags of HELLO. */
@@ -38,5 +39,8 @@ enum frame_type {
 #define RUN_INPUT 1    /* standard input comes by DATA; otherwise it is empty */
 #define RUN_TERMINAL 2 /* the streams are a terminal, all output is standard output */
 #define RUN_SYNC 4     /* what was written is on the disks before EXIT is sent */
+
+/* Flags of COPY. */
+#define COPY_KEPT 1 /* copied to the layer, which lives on without the device */
 
 enum stream { STREAM_INPUT, STREAM_OUTPUT, STREAM_ERRORS, STREAM_COUNT };

@@ -94,6 +94,14 @@ void mount_at(const char *type, const char *target, unsigned long flags, const c
 void complain(const char *what);
 void bring_loopback_up(void);
 
+/* copy.c: 0, or a negative errno with what failed. */
+int copy_in(struct reader *reader, const char **what);
+/* The layers' directory, if there is one. */
+extern int layer_directory;
+
+/* pack.c: the status to exit with. */
+int pack_path(const char *path);
+
 /* command.c: starts what RUN says, or sends ERROR. */
 void run_command(struct session *session, struct reader *reader);
 

@@ -7,6 +7,7 @@
  * (empty: memory), the layer's type, the host name. What comes behind is for
  * later versions.
  */
+#include "files.h"
 #include "session.h"
 
 /* Returns from a function with `what` for what failed at `name`. */
@@ -143,7 +144,7 @@ static char *append_address(char *to, unsigned int address)
 
 static void write_file(const char *path, const char *text)
 {
-	int fd = system3(open, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	int fd = system3(open, path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
 
 	if (fd < 0 || write(fd, text, strlen(text)) < 0)
 		complain(path);
@@ -187,6 +188,7 @@ static int make_layers(const char *device, const char *type, const char *options
 	mkdir("/root", 0755);
 	RETURN_ON_ERROR(device, mount_on(device, "/lower", type, MS_RDONLY, options));
 	RETURN_ON_ERROR(layer, mount_on(layer, "/layer", layer_type, 0, layer_device[0] ? NULL : "mode=755"));
+	layer_directory = system3(open, "/layer", O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
 	system2(mkdir, "/layer/upper", 0755);
 	system2(mkdir, "/layer/work", 0755);
 	return 0;

@@ -34,6 +34,7 @@ extension VirtualMachineConfiguration {
         }
         socketDevices = description.socket.map { [VirtioSocketDeviceConfiguration($0)] } ?? []
         rootFileSystem = description.rootFileSystem
+        copiedFiles = description.copiedFiles
         // By it the agent is asked.
         if description.hasAgent, socketDevices.isEmpty { socketDevices = [VirtioSocketDeviceConfiguration()] }
         hardwareDescription = description.hardware

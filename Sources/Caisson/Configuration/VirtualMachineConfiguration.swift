@@ -40,6 +40,8 @@ public struct VirtualMachineConfiguration: Sendable {
     public var socketDevices: [VirtioSocketDeviceConfiguration] = []
     /// What the guest's agent makes its root file system of; nil for a guest that has one of its own.
     public var rootFileSystem: GuestRootFileSystem?
+    /// Files that are in the guest before its first command.
+    package var copiedFiles: [CopiedFiles] = []
     /// How the guest learns of its devices.
     public var hardwareDescription = HardwareDescriptionMethod.automatic
     /// Whether a guest that resets its machine starts again; otherwise the machine stops.

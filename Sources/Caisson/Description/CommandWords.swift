@@ -79,15 +79,27 @@ private enum CommandStreams: String, CustomStringConvertible {
 }
 
 extension GuestRootFileSystem: CustomStringConvertible {
-    /// The type, and the partition behind a comma.
-    public var description: String { partition.map { "\(type),\($0)" } ?? type }
+    private static let layerWord = "layer="
+
+    /// The type; behind commas the partition and the layer's disk.
+    public var description: String {
+        var words = [type]
+        if let partition { words.append("\(partition)") }
+        if let layerDisk { words.append("\(Self.layerWord)\(layerDisk)") }
+        return words.joined(separator: ",")
+    }
 
     init?(description: String) {
-        let words = description.split(separator: ",", omittingEmptySubsequences: false)
-        guard let type = words.first.map(String.init), Self.isType(type), words.count <= 2 else { return nil }
+        var words = description.split(separator: ",", omittingEmptySubsequences: false)[...]
+        guard let type = words.popFirst().map(String.init), Self.isType(type) else { return nil }
         self.init(type: type)
-        guard words.count == 2 else { return }
-        guard let number = Int(words[1]), Self.partitions.contains(number) else { return nil }
+        if let last = words.last, last.hasPrefix(Self.layerWord) {
+            guard let disk = Int(last.dropFirst(Self.layerWord.count)), disk > 0 else { return nil }
+            layerDisk = disk
+            words.removeLast()
+        }
+        guard let word = words.popFirst() else { return }
+        guard let number = Int(word), Self.partitions.contains(number), words.isEmpty else { return nil }
         partition = number
     }
 }

@@ -16,6 +16,8 @@ extension MachineDescription {
         case restart
         case statistics
         case logLevel = "log-level"
+        case copiedFiles = "copy-in"
+        case copyOut = "copy-out"
     }
 
     /// The description in words that `init(arguments:)` takes. A part of a millisecond counts as a whole one.
@@ -46,6 +48,7 @@ extension MachineDescription {
         if let guest { words.append(word(.guest, guest)) }
         if hasAgent { words.append(word(.agent, true)) }
         if let rootFileSystem { words.append(word(.root, rootFileSystem)) }
+        words += copiedFiles.map { word(.copiedFiles, $0) } + copiesOut.map { word(.copyOut, $0) }
         if let command { words += command.words }
         words.append(word(.hardware, hardware.rawValue))
         if let timeout { words.append(word(.timeout, "\(timeout.wholeMilliseconds)ms")) }
@@ -57,7 +60,8 @@ extension MachineDescription {
     }
 
     /// Reads a description. All fields have to be there once, but `cpu-quota`, `cpu-affinity`, `balloon`, `vsock`, `timeout`,
-    /// `root`, `guest`, `agent` and `statistics` may be missing, and `ramdisk`, `console-port`, `disk` and `network` repeated or missing. A command's
+    /// `root`, `guest`, `agent` and `statistics` may be missing, and `ramdisk`, `console-port`, `disk`, `network`,
+    /// `copy-in` and `copy-out` repeated or missing. A command's
     /// words may be among them.
     package init(arguments: [String]) throws(MachineDescriptionError) {
         let commandWords = arguments.filter(GuestCommand.isWord)
@@ -146,6 +150,18 @@ extension MachineDescription {
         guest = try optional(.guest, "a name") { $0 }
         hasAgent = try optional(.agent, "yes") { $0 == "yes" ? true : nil } ?? false
         rootFileSystem = try optional(.root, "a root file system", GuestRootFileSystem.init(description:))
+        for text in values[.copiedFiles] ?? [] {
+            guard let files = CopiedFiles(description: text), disks.indices.contains(files.disk) else {
+                throw .invalid(Field.copiedFiles.rawValue, text, expected: "files on a disk")
+            }
+            copiedFiles.append(files)
+        }
+        for text in values[.copyOut] ?? [] {
+            guard let copy = CopyOut(description: text) else {
+                throw .invalid(Field.copyOut.rawValue, text, expected: "two paths")
+            }
+            copiesOut.append(copy)
+        }
         if !commandWords.isEmpty { command = try GuestCommand(words: commandWords) }
         hardware = try required(.hardware, "auto, acpi, fdt or cmdline", HardwareDescriptionMethod.init(rawValue:))
         timeout = try optional(.timeout, "milliseconds, as in 30000ms") { text in

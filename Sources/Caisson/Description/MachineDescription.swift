@@ -16,6 +16,17 @@ package struct MachineDescription: Equatable, Sendable {
         }
     }
 
+    /// A file or directory of the guest's, by its absolute path, and where it goes on the host.
+    package struct CopyOut: Equatable, Sendable {
+        package var source: String
+        package var destination: String
+
+        package init(source: String, destination: String) {
+            self.source = source
+            self.destination = destination
+        }
+    }
+
     /// Words for the kernel.
     package enum CommandLine: Equatable, Sendable {
         /// Words after the defaults; each takes the place of a default with the same key.
@@ -56,6 +67,10 @@ package struct MachineDescription: Equatable, Sendable {
     package var hasAgent = false
     /// Of the first disk.
     package var rootFileSystem: GuestRootFileSystem?
+    /// On the disks, for their places in the guest.
+    package var copiedFiles: [CopiedFiles] = []
+    /// Of the guest's, for the host once the command has ended.
+    package var copiesOut: [CopyOut] = []
     /// What the machine is there for. A terminal's size is that of the process's own.
     package var command: GuestCommand?
     package var hardware = HardwareDescriptionMethod.automatic

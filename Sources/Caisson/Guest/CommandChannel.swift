@@ -25,18 +25,22 @@ package final class CommandChannel: Sendable {
         /// Nil once the end was told.
         var observer: (any CommandObserver)?
         var buffer: [UInt8] = []
+        /// Whether the guest has not heard of anything else.
+        var isFirst = false
     }
 
     private static let chunk = 64 << 10
 
     private let request: CommandRequest
-    private let setup: GuestSetup?
+    private let preparation: GuestPreparation
     private let loop: EventLoop
     private let state: Mutex<State>
 
-    init(_ request: CommandRequest, setup: GuestSetup?, loop: EventLoop, observer: any CommandObserver) {
+    init(
+        _ request: CommandRequest, preparation: GuestPreparation, loop: EventLoop, observer: any CommandObserver
+    ) {
         self.request = request
-        self.setup = setup
+        self.preparation = preparation
         self.loop = loop
         state = Mutex(State(observer: observer))
     }
@@ -48,7 +52,7 @@ package final class CommandChannel: Sendable {
         _ command: GuestCommand, on socket: consuming OwnedFileDescriptor, loop: EventLoop,
         observer: any CommandObserver
     ) throws(VirtualMachineError) {
-        self.init(try CommandRequest(command), setup: nil, loop: loop, observer: observer)
+        self.init(try CommandRequest(command), preparation: GuestPreparation(), loop: loop, observer: observer)
         connect(socket)
     }
 
@@ -93,7 +97,9 @@ package final class CommandChannel: Sendable {
     // MARK: The connection
 
     /// The guest's agent is at the other end of `connection`, and has said nothing yet.
-    func connect(_ connection: VirtioSocketConnection) {
+    /// - Parameter isFirst: whether nobody else asked it for anything.
+    func connect(_ connection: VirtioSocketConnection, isFirst: Bool) {
+        state.withLock { $0.isFirst = isFirst }
         guard let socket = connection.takeSocket() else { return fail("the connection was closed") }
         connect(socket)
     }
@@ -154,12 +160,13 @@ package final class CommandChannel: Sendable {
 
     private func start(_ state: inout State, _ needsSetup: Bool, _ problem: inout String?) {
         if needsSetup {
-            guard let setup else {
+            guard let setup = preparation.setup else {
                 problem = "its agent waits for a root file system, and the machine's configuration has none"
                 return
             }
             state.session.setUp(setup)
         }
+        if state.isFirst { for copy in preparation.copies { state.session.copyIn(copy) } }
         state.session.run(request)
     }
 

@@ -5,7 +5,8 @@ import Synchronization
 /// The way to the agent of a machine's guest. The agent connects when it is up; that connection is the first command's, and each
 /// further one is made to where the agent listens.
 final class GuestAgentLink: Sendable {
-    private typealias Handler = @Sendable (Result<VirtioSocketConnection, VirtualMachineError>) -> Void
+    /// Also told whether the connection is the guest's first.
+    private typealias Handler = @Sendable (Result<VirtioSocketConnection, VirtualMachineError>, Bool) -> Void
 
     private struct State {
         var idle: VirtioSocketConnection?
@@ -42,7 +43,7 @@ final class GuestAgentLink: Sendable {
             state.idle = nil
             return exchange(&state.waiting, with: [])
         }
-        for handler in waiting { handler(.failure(Self.over)) }
+        for handler in waiting { handler(.failure(Self.over), false) }
     }
 
     private static var over: VirtualMachineError {
@@ -55,21 +56,21 @@ final class GuestAgentLink: Sendable {
             if state.waiting.isEmpty { state.idle = connection }
             return exchange(&state.waiting, with: [])
         }
-        waiting.first?(.success(connection))
+        waiting.first?(.success(connection), true)
         // It listened before it connected.
         for handler in waiting.dropFirst() { connect(handler) }
         return true
     }
 
     /// Runs a command as soon as there is an agent.
-    func run(_ request: CommandRequest, setup: GuestSetup?, observer: any CommandObserver) throws(VirtualMachineError)
-        -> CommandChannel
-    {
-        let channel = CommandChannel(request, setup: setup, loop: try loop(), observer: observer)
+    func run(
+        _ request: CommandRequest, preparation: GuestPreparation, observer: any CommandObserver
+    ) throws(VirtualMachineError) -> CommandChannel {
+        let channel = CommandChannel(request, preparation: preparation, loop: try loop(), observer: observer)
         // Whoever runs the command lets go of it by letting go of the channel.
-        connect { [weak channel] result in
+        connect { [weak channel] result, isFirst in
             switch result {
-            case .success(let connection): channel?.connect(connection)
+            case .success(let connection): channel?.connect(connection, isFirst: isFirst)
             case .failure(let error): channel?.fail(error.message)
             }
         }
@@ -89,25 +90,25 @@ final class GuestAgentLink: Sendable {
 
     private func connect(_ handler: @escaping Handler) {
         enum Way {
-            case now(Result<VirtioSocketConnection, VirtualMachineError>)
+            case now(Result<VirtioSocketConnection, VirtualMachineError>, isFirst: Bool)
             case byPort
             case later
         }
         let way = state.withLock { state in
-            if state.isOver { return Way.now(.failure(Self.over)) }
-            if let idle = state.idle.take() { return .now(.success(idle)) }
+            if state.isOver { return Way.now(.failure(Self.over), isFirst: false) }
+            if let idle = state.idle.take() { return .now(.success(idle), isFirst: true) }
             if state.hasConnected { return .byPort }
             state.waiting.append(handler)
             return .later
         }
         switch way {
         case .later: break
-        case .now(let result): handler(result)
+        case .now(let result, let isFirst): handler(result, isFirst)
         case .byPort:
             Task { [device] in
                 do throws(VirtualMachineError) {
-                    handler(.success(try await device.connect(toPort: AgentProtocol.port)))
-                } catch { handler(.failure(error)) }
+                    handler(.success(try await device.connect(toPort: AgentProtocol.port)), false)
+                } catch { handler(.failure(error), false) }
             }
         }
     }

@@ -1,4 +1,5 @@
 import GuestAgent
+import HostIO
 
 /// Commands in the guest, by its agent.
 extension VirtualMachine {
@@ -14,6 +15,24 @@ extension VirtualMachine {
         return GuestProcess(record, processIdentifier: try await record.started().get())
     }
 
+    /// Copies a file or a directory with all that is in it from the guest to the host. It takes its place once all of it has come;
+    /// what fails leaves nothing.
+    /// - Parameters:
+    ///   - path: an absolute path in the guest. A symbolic link that is named is followed, those below are copied.
+    ///   - destination: where it goes on the host. A file goes into a directory that is there, and takes another file's place; a
+    ///     directory joins one that is there, or with a slash at the path's end goes into it.
+    /// - Throws: `guestFailure` where the guest cannot read it, `hostFailure` where it cannot be written, and what `run(_:)` throws.
+    public func copyOut(_ path: String, to destination: String) async throws(VirtualMachineError) {
+        let copy: GuestCopyOut
+        do throws(HostError) { copy = try GuestCopyOut(from: path, to: destination) } catch {
+            throw VirtualMachineError(error)
+        }
+        let problem = await withCheckedContinuation { continuation in
+            copy.start(in: self) { continuation.resume(returning: $0) }
+        }
+        if let problem { throw VirtualMachineError(.guestFailure, problem) }
+    }
+
     /// Runs a command, of which `observer` hears until its end. It ends, at the latest, with the channel.
     package func run(
         _ command: GuestCommand, observer: any CommandObserver
@@ -23,7 +42,6 @@ extension VirtualMachine {
             throw VirtualMachineError(
                 .notSupported, "the machine has no socket device, by which its guest could be asked")
         }
-        let setup = configuration.rootFileSystem?.setup(in: configuration)
-        return try agent.run(request, setup: setup, observer: observer)
+        return try agent.run(request, preparation: GuestPreparation(configuration), observer: observer)
     }
 }

@@ -1,4 +1,5 @@
 import CaissonOptions
+import HostIO
 import ImageStore
 
 /// Bytes for people: in the largest unit that leaves at least one, with a digit behind the point below ten.

@@ -11,7 +11,7 @@ struct ProgressOptions: ParsableArguments {
 
     func makeLine() throws(CommandError) -> ProgressLine {
         switch progress {
-        case "auto": ProgressLine(isatty(STDERR_FILENO) == 1 ? .line : .none)
+        case "auto": ProgressLine(onTerminal: ())
         case "plain": ProgressLine(.lines)
         case "none": ProgressLine(.none)
         default: throw .usage("--progress '\(progress)' is unknown: use auto, plain or none")
@@ -35,6 +35,9 @@ final class ProgressLine {
     private var isShown = false
 
     init(_ style: Style) { self.style = style }
+
+    /// A line where standard error is a terminal.
+    convenience init(onTerminal: Void) { self.init(isatty(STDERR_FILENO) == 1 ? .line : .none) }
 
     func update(_ phase: ImportPhase, _ bytes: UInt64) {
         guard style != .none else { return }

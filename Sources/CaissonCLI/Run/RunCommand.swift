@@ -27,6 +27,7 @@ struct RunCommand: ParsableCommand {
 
     @OptionGroup(title: "Guest") var guest: GuestOptions
     @OptionGroup(title: "Command") var command: CommandOptions
+    @OptionGroup(title: "Files") var files: FileOptions
     @OptionGroup(title: "Machine") var machine: MachineOptions
     @OptionGroup(title: "Console and messages") var messages: MessageOptions
 
@@ -42,6 +43,7 @@ struct RunCommand: ParsableCommand {
         options.initrd = guest.initrd
         options.root = guest.root
         command.apply(to: &options)
+        files.apply(to: &options)
         options.append = guest.append
         options.cmdline = guest.cmdline
         options.memory = machine.memory
@@ -145,6 +147,42 @@ struct CommandOptions: ParsableArguments {
         options.workdir = workdir
         options.user = user
         options.command = command
+    }
+}
+
+struct FileOptions: ParsableArguments {
+    @Option(
+        name: .customLong("copy-in"),
+        help: ArgumentHelp(
+            """
+            A file or directory of the host's that is at a place of the guest's when the command starts: HOST:GUEST. A GUEST that ends with \
+            a slash is a directory in which it goes. May be repeated.
+            """, valueName: "copy"),
+        completion: .file())
+    var copyIn: [String] = []
+
+    @Option(
+        name: .customLong("copy-out"),
+        help: ArgumentHelp(
+            """
+            A file or directory of the guest's that is copied to the host when the command has ended, whatever its status: GUEST:HOST. A \
+            HOST that ends with a slash is a directory in which it goes. May be repeated.
+            """, valueName: "copy"))
+    var copyOut: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
+            """
+            Keep what the guest writes: FILE, which is made where it is missing and goes on with what is in it; it may be followed by \
+            ,size=SIZE. (default: it ends with the machine; size 16G)
+            """, valueName: "file"),
+        completion: .file())
+    var keep: String?
+
+    func apply(to options: inout RunOptions) {
+        options.copyIn = copyIn
+        options.copyOut = copyOut
+        options.keep = keep
     }
 }
 

@@ -15,6 +15,7 @@ extension RunOptions {
             // The machine's process keeps it in the store, too.
             try reporting { () throws(ImageStoreError) in try image.use.holdUntilProcessEnds() }
             apply(image)
+            return try start(image: image)
         }
         try start()
     }

@@ -1,3 +1,5 @@
+import HostIO
+
 /// A directory's bytes: blocks that each begin with entries and go on with the names, all in the order of the names' bytes.
 struct ErofsDirectory {
     struct Entry {

@@ -1,3 +1,5 @@
+import HostIO
+
 /// Writes a tree as an EROFS file system: its metadata first, then the files' blocks, both in the order of the tree's visits. The
 /// same tree makes the same bytes.
 struct ErofsWriter {

@@ -13,6 +13,8 @@ final class DirectoryReader {
     /// Whose files become root's, of whoever imports without being root.
     private let ownUser: UInt32
     private let ownGroup: UInt32
+    /// Names of an entry's path that are not the source's.
+    private var prefixCount = 0
     private var device: UInt64 = 0
     private var entries: [LayerEntry] = []
     /// Files with several names, by their inodes.
@@ -39,6 +41,29 @@ final class DirectoryReader {
         return entries
     }
 
+    /// Reads the directory, or a single file, as a name in a directory of its own.
+    func read(as name: FileName) throws(ImageStoreError) -> [LayerEntry] {
+        prefixCount = 1
+        // What was named may be a link, which is followed.
+        let status = try status(of: EntryPath()) { unsafe stat(root, &$0) }
+        guard status.st_mode & S_IFMT != S_IFDIR else {
+            let directory = try open(Array("\(root)/".utf8CString), in: AT_FDCWD, isDirectory: true, EntryPath())
+            let descriptor = directory.rawValue
+            let own = try self.status(of: EntryPath()) { unsafe fstat(descriptor, &$0) }
+            device = UInt64(own.st_dev)
+            try addDirectory(directory, own, at: EntryPath([name]))
+            return entries
+        }
+        guard status.st_mode & S_IFMT == S_IFREG else {
+            throw .source(root, problem: "it is neither a file nor a directory")
+        }
+        // SAFETY: the path lives through the call.
+        let descriptor = unsafe caisson_open_file(root)
+        guard descriptor >= 0 else { throw failure("open", EntryPath(), Errno(rawValue: -descriptor)) }
+        try addFile(OwnedFileDescriptor(owning: descriptor), at: EntryPath([name]))
+        return entries
+    }
+
     private func status(
         of path: EntryPath, _ call: (inout stat) -> Int32
     ) throws(ImageStoreError) -> stat {
@@ -48,7 +73,12 @@ final class DirectoryReader {
     }
 
     private func failure(_ operation: String, _ path: EntryPath, _ errno: Errno = Errno.current) -> ImageStoreError {
-        .host(HostError(operation, root + (path.names.isEmpty ? "" : "\(path)"), errno))
+        .host(HostError(operation, hostPath(path), errno))
+    }
+
+    private func hostPath(_ path: EntryPath) -> String {
+        let names = path.names.dropFirst(prefixCount)
+        return root + (names.isEmpty ? "" : "\(EntryPath(Array(names)))")
     }
 
     private func addDirectory(
@@ -66,12 +96,9 @@ final class DirectoryReader {
     private func names(in directory: borrowing OwnedFileDescriptor, _ path: EntryPath) throws(ImageStoreError)
         -> [FileName]
     {
-        let copy = caisson_duplicate(directory.rawValue)
-        // SAFETY: the stream owns the copy.
-        guard copy >= 0, let stream = unsafe fdopendir(copy) else { throw failure("read", path) }
-        // SAFETY: open until here.
-        defer { unsafe closedir(stream) }
-        return unsafe HostFolder.names(of: stream)
+        do throws(HostError) {
+            return try DirectoryListing.names(in: directory, path: hostPath(path))
+        } catch { throw .host(error) }
     }
 
     private func add(
@@ -126,7 +153,7 @@ final class DirectoryReader {
         let status = try status(of: path) { unsafe fstat(descriptor, &$0) }
         let extent = try budget.reserve(UInt64(max(0, status.st_size)), in: spool, for: root)
         try spool.file.copy(
-            from: descriptor, named: root + "\(path)", Extent(offset: 0, count: extent.count), to: extent.offset,
+            from: descriptor, named: hostPath(path), Extent(offset: 0, count: extent.count), to: extent.offset,
             moved: budget.advance)
         try append(path, .regular(extent), status, extended: try extendedAttributes(of: descriptor, path))
         _ = consume file

@@ -22,29 +22,7 @@ enum HostFolder {
 
     /// The names in a directory, in no order; none where there is no directory.
     static func names(in path: String) throws(ImageStoreError) -> [FileName] {
-        // SAFETY: the path lives through the call.
-        guard let stream = unsafe opendir(path) else {
-            if errno == ENOENT { return [] }
-            throw .host(HostError("open the directory", path, Errno.current))
-        }
-        // SAFETY: open until here.
-        defer { unsafe closedir(stream) }
-        return unsafe names(of: stream)
-    }
-
-    /// What an open directory still has to tell, without itself and its parent.
-    static func names(of stream: OpaquePointer) -> [FileName] {
-        var names: [FileName] = []
-        // SAFETY: the entry lives until the next call, and its name ends with a NUL.
-        while let entry = unsafe readdir(stream) {
-            let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) { name in
-                unsafe name.withMemoryRebound(to: UInt8.self, capacity: FileName.longest + 1) { bytes in
-                    unsafe FileName(UnsafeBufferPointer(start: bytes, count: strlen(name)))
-                }
-            }
-            if name != .current, name != .parent { names.append(name) }
-        }
-        return names
+        do throws(HostError) { return try DirectoryListing.names(in: path) } catch { throw .host(error) }
     }
 
     /// Puts the names in a directory on stable storage.

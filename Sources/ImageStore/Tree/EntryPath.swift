@@ -1,3 +1,5 @@
+import HostIO
+
 /// Where an archive puts an entry, from the root directory down; that itself is without names.
 struct EntryPath: Hashable, Sendable {
     var names: [FileName]
@@ -32,9 +34,4 @@ extension EntryPath: CustomStringConvertible {
         let text = names.map(\.description).joined(separator: "/")
         return text.count > 200 ? text.prefix(200) + "…" : "/" + text
     }
-}
-
-extension FileName {
-    static let current = FileName(".")
-    static let parent = FileName("..")
 }

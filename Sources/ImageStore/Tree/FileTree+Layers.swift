@@ -1,3 +1,5 @@
+import HostIO
+
 extension FileTree {
     /// Lays a layer of changes upon this tree (OCI image specification 1.1, "Representing Changes").
     ///

@@ -1,3 +1,5 @@
+import HostIO
+
 extension FileTree {
     /// A name, and what it leads to.
     struct Visit {

@@ -1,3 +1,5 @@
+import HostIO
+
 /// The files of an image: what remains when its layers lie upon each other.
 struct FileTree {
     typealias Inode = Int
