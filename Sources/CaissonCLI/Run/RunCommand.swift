@@ -56,6 +56,7 @@ struct RunCommand: ParsableCommand {
         options.balloon = machine.balloon
         options.balloonTarget = machine.balloonTarget
         options.vsock = machine.vsock
+        options.share = machine.share
         options.hardware = machine.hardware
         options.name = machine.name
         options.timeout = machine.timeout
@@ -234,6 +235,16 @@ struct MachineOptions: ParsableArguments {
     var vsock: String?
 
     @Option(
+        name: [.long, .customLong("volume"), .customShort("v", allowingJoined: true)],
+        help: ArgumentHelp(
+            """
+            A directory of the host's, live in the guest: HOST:GUEST, which may be followed by :ro. What the guest writes there \
+            stays. May be repeated.
+            """, valueName: "directories"),
+        completion: .directory)
+    var share: [String] = []
+
+    @Option(
         help: ArgumentHelp(
             """
             How the guest learns of its devices: acpi; fdt, a device tree; cmdline, for kernels without both; auto, \
@@ -284,7 +295,7 @@ struct MessageOptions: ParsableArguments {
         completion: .file())
     var statsJSON: String?
 
-    @Flag(name: .shortAndLong, help: "Tell more on standard error; twice, still more.")
+    @Flag(help: "Tell more on standard error; twice, still more.")
     var verbose: Int
 
     @Option(
