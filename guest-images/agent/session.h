@@ -94,8 +94,14 @@ void mount_at(const char *type, const char *target, unsigned long flags, const c
 void complain(const char *what);
 void bring_loopback_up(void);
 
+/* shares.c: mounts what the kernel's command line says, and tells of the first that failed: 0, or a negative errno with what. */
+void mount_shares(void);
+int share_failure(const char **what);
+
 /* command.c: starts what RUN says, or sends ERROR. */
 void run_command(struct session *session, struct reader *reader);
+/* A directory and those that it is in, where they are missing. */
+void make_directories(const char *path);
 
 /* user.c */
 struct user {
