@@ -23,11 +23,10 @@ extension RunOptions {
     private static func check(_ path: String) throws(CommandError) {
         let type: FileType
         do { type = try Stat(FilePath(path)).type } catch {
-            let errno = error as? Errno ?? .ioError
             throw .failure(
-                errno == .noSuchFileOrDirectory
+                error == .noSuchFileOrDirectory
                     ? "--share: there is no directory \(path): make it (mkdir -p), or name another"
-                    : "--share: \(path) cannot be looked at: \(errno)")
+                    : "--share: \(path) cannot be looked at: \(error)")
         }
         guard type == .directory else {
             throw .failure("--share: \(path) is no directory: share the one that it is in")

@@ -118,7 +118,8 @@ private final class Message: FuseMessage {
         _ body: (UnsafeBufferPointer<iovec>) -> Int64
     ) -> Int64 {
         let start = min(Int(offset), memory.count)
-        let segment = iovec(iov_base: memory.baseAddress.map { $0 + start }, iov_len: min(Int(count), memory.count - start))
+        let segment = iovec(
+            iov_base: memory.baseAddress.map { $0 + start }, iov_len: min(Int(count), memory.count - start))
         return withUnsafePointer(to: segment) { body(UnsafeBufferPointer(start: $0, count: 1)) }
     }
 }
