@@ -68,13 +68,14 @@ let package = Package(
         module("SoftwareKVM", ["CLinux", "KVM", "GuestMemory"]),
         module("Devices", ["CLinux", "GuestMemory", "Virtio"]),
         module("HostIO", ["CLinux", "CURing", "HostResources", system]),
+        module("FileSharing", ["CLinux", "HostResources"]),
         module("GuestAgent", []),
         module("LinuxBoot", ["CCompression", "CFDT", "CLinux", "GuestMemory"]),
         module(
             "Caisson",
             [
                 "CLinux", "HostResources", "GuestMemory", "KVM", "SoftwareKVM", "Devices", "Virtio", "HostIO",
-                "LinuxBoot", "GuestAgent",
+                "LinuxBoot", "GuestAgent", "FileSharing",
                 logging, system,
             ]),
         module("ImageStore", ["CArchive", "CNettle", "CLinux", "HostResources", "HostIO", system]),
@@ -101,6 +102,7 @@ let package = Package(
         tests("KVM", ["KVM", "GuestMemory", "CLinux"]),
         tests("SoftwareKVM", ["SoftwareKVM", "KVM", "GuestMemory", "TestSupport", "CLinux"]),
         tests("Devices", ["Devices", "Virtio", "GuestMemory", "TestSupport", "CLinux"]),
+        tests("FileSharing", ["FileSharing", "HostResources", "TestSupport", "CLinux"]),
         tests("GuestAgent", ["GuestAgent", "HostIO", "TestSupport", "CLinux"]),
         tests("HostIO", ["HostIO", "TestSupport", "CLinux", system]),
         tests("ImageStore", ["ImageStore", "HostIO", "TestSupport", "CLinux", system]),

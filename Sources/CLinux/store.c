@@ -74,11 +74,6 @@ int caisson_open_in(int directory, const char *name, int is_directory)
     return checked(openat(directory, name, flags), is_directory);
 }
 
-int caisson_create_in(int directory, const char *name)
-{
-    return result_of(openat(directory, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
-}
-
 // For pairs of files that the kernel cannot copy between, such as those of /proc.
 static int64_t copy_by_hand(int from, uint64_t from_offset, int to, uint64_t to_offset, uint64_t count)
 {

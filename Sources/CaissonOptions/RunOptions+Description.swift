@@ -49,10 +49,11 @@ extension RunOptions {
         }
         let networks = try networkSpecifications()
         let socket = try socketSpecification()
+        let shares = try shareSpecifications()
         let timeout = try self.timeout.map(Self.timeout)
         let statisticsFile = try self.statisticsFile()
         let logLevel = try leastLevel()
-        let commandLine = try self.commandLine(console: console, disks: disks)
+        let commandLine = try self.commandLine(console: console, disks: disks, shares: shares)
 
         var rootFileSystem = try root?.fileSystem()
         if let layer, let preparation {
@@ -82,13 +83,14 @@ extension RunOptions {
         description.networks = networks
         description.balloonTarget = balloonTarget
         description.socket = socket
+        description.shares = shares
         description.hardware = hardware
         description.rootFileSystem = rootFileSystem
         description.copiedFiles = copiedFiles
         description.copiesOut = copiesOut
         description.command = command
         description.guest = guest ?? root?.path ?? (isDefaultGuest ? "the default guest" : nil)
-        description.hasAgent = command != nil || (isDefaultGuest && initrd.isEmpty)
+        description.hasAgent = hasAgent
         description.timeout = timeout
         description.debugExit = debugExit
         description.restartsOnReset = !noReboot
@@ -106,6 +108,7 @@ extension RunOptions {
     }
 
     private var isDefaultGuest: Bool { kernel == nil }
+    private var hasAgent: Bool { hasCommand || (isDefaultGuest && initrd.isEmpty) }
 
     /// Memory costs time where kernels are emulated.
     private var defaultMemorySize: UInt64 {
@@ -114,7 +117,7 @@ extension RunOptions {
     }
 
     private func commandLine(
-        console: ConsoleSpecification, disks: [DiskSpecification]
+        console: ConsoleSpecification, disks: [DiskSpecification], shares: [ShareSpecification]
     ) throws(CommandError) -> MachineDescription.CommandLine {
         if let words = cmdline {
             guard append.isEmpty else {
@@ -132,6 +135,7 @@ extension RunOptions {
         if let first = disks.first, !isDefaultGuest, initrd.isEmpty, root == nil {
             words += ["root=/dev/vda", first.isReadOnly ? "ro" : "rw"]
         }
+        if hasAgent { words += Self.words(for: shares) }
         // The last word wins: the user's.
         return .extendingDefaults(by: (words + append).joined(separator: " "))
     }

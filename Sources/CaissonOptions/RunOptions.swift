@@ -29,6 +29,7 @@ package struct RunOptions: Equatable {
     package var balloon = false
     package var balloonTarget: String?
     package var vsock: String?
+    package var share: [String] = []
     package var hardware = "auto"
     package var name: String?
     package var timeout: String?
@@ -92,7 +93,7 @@ package struct RunOptions: Equatable {
                 while let word = rest.next() { command.append(word) }
                 if command.isEmpty { return nil }
                 continue
-            case "--verbose", "-v":
+            case "--verbose":
                 verbose += 1
                 continue
             default: break
@@ -119,6 +120,7 @@ package struct RunOptions: Equatable {
             case "--memory-backing": memoryBacking = value
             case "--balloon-target": balloonTarget = value
             case "--vsock": vsock = value
+            case "--share", "--volume", "-v": share.append(value)
             case "--hardware": hardware = value
             case "--name": name = value
             case "--timeout": timeout = value

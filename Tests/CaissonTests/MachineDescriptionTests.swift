@@ -13,6 +13,7 @@ import Testing
         "disk=/a,,b,readonly,cache=none,serial=x", "disk=size=4096,bps=1000,iops=5,iops_max=50",
         "network=tap=vm0,mtu=9000", "network=link=/l,bps=1000,bps_max=5000,iops=7",
         "network=user,host-loopback,publish=127.0.0.1:8080:80", "balloon=67108864", "vsock=/s,,t,cid=7",
+        "share=/a:b,c:/w x:ro", "share=src:/s/t:rw",
         "root=ext4,2,layer=1", "copy-in=1:3:a:b/w/", "copy-out=3:/o:x:y", "argument=sh", "argument=", "argument=a=b\n",
         "environment=A=b=c", "environment=E=",
         "workdir=/w", "user=me:us", "streams=both",
@@ -49,6 +50,9 @@ import Testing
         #expect(description.networks[1].rate.byteBurst == 5000)
         #expect(description.balloonTarget == 64 << 20)
         #expect(description.socket?.path == "/s,t" && description.socket?.cid == 7)
+        #expect(description.shares.map(\.hostPath) == ["/a:b,c", "src"])
+        #expect(description.shares.map(\.guestPath) == ["/w x", "/s/t"])
+        #expect(description.shares.map(\.isReadOnly) == [true, false])
         #expect(description.rootFileSystem?.type == "ext4" && description.rootFileSystem?.partition == 2)
         #expect(description.rootFileSystem?.layerDisk == 1)
         #expect(description.copiedFiles == [CopiedFiles(disk: 1, name: "a:b", destination: "/w/")])
@@ -115,6 +119,8 @@ import Testing
         ("disk=", .invalid("disk", "", expected: "a disk")),
         ("vsock=", .invalid("vsock", "", expected: "a socket device")),
         ("vsock=s,cid=2", .invalid("vsock", "s,cid=2", expected: "a socket device")),
+        ("share=/a", .invalid("share", "/a", expected: "a shared directory")),
+        ("share=/a:b", .invalid("share", "/a:b", expected: "a shared directory")),
         ("disk=size=4G", .invalid("disk", "size=4G", expected: "a disk")),
         ("network=none", .invalid("network", "none", expected: "a network")),
         ("cpus=0", .invalid("cpus", "0", expected: "1 to 4096")),

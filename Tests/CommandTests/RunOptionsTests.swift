@@ -15,7 +15,7 @@ import Testing
         ["--append", "--x", "--append", ""],
         ["--cmdline", "-- y", "--memory", "1G"], ["-m", "1G", "-c", "1"], ["--cpus", "1", "--name", "n"],
         ["--cpu-quota", "50%", "--cpu-affinity", "0"], ["--stats-json", "s"],
-        ["--timeout", "1s", "--no-reboot", "--debug-exit"], ["--console", "none", "-v", "--verbose", "-v"],
+        ["--timeout", "1s", "--no-reboot", "--debug-exit"], ["--console", "none", "--verbose", "--verbose"],
         ["--log-level", "info", "--kernel", "a", "--kernel", "b"], ["--kernel", "", "--name", "ä"],
         ["--network", "tap", "--net", "link=a", "--network", "none"],
         ["--network", "user,bps=1M,bps_max=2M,iops=100", "--net", "tap=vm0,iops=5,iops_max=9"],
@@ -23,7 +23,7 @@ import Testing
         ["--console", "none", "--virtio-console", "terminal", "--virtio-console", "pty,name=a"],
         ["--balloon", "--balloon-target", "64M", "--memory-backing", "thp"],
         ["--disk", "a,readonly", "--disk", "size=4G", "--snapshot", "--hardware", "acpi"],
-        ["--vsock", "s,cid=5"],
+        ["--vsock", "s,cid=5"], ["--share", "a:/b", "-v", "c:/d:ro", "--volume", "e:/f"],
         ["--root", "r,fs=ext4", "--", "ls"], ["-it", "--", "sh", "-c", "a; b"], ["-ti", "--", "x", "--", "-y"],
         ["-i", "-t", "-e", "A=b", "--env", "C", "-w", "/w", "-u", "me", "--", "--help"],
         ["--interactive", "--tty", "--workdir", "/w", "--user", "0:0", "--", "", "--kernel"],
@@ -35,9 +35,10 @@ import Testing
     }
 
     static let others: [[String]] = [
-        ["--kernel=k"], ["-m1G"], ["-vv"], ["--help"], ["-h"], ["--version"], ["--kernel"], ["--kernel", "--initrd"],
+        ["--kernel=k"], ["-m1G"], ["-va:/b"], ["--help"], ["-h"], ["--version"], ["--kernel"],
+        ["--kernel", "--initrd"],
         ["--name", "-n"], ["image"], ["--"], ["-"], ["--nosuch", "x"], ["--kernel", "k", "--"], ["--append"], [""],
-        ["-it", "-i"], ["-eA=b", "--", "x"], ["--env", "-x", "--", "x"], ["-itv"], ["x", "--", "y"],
+        ["-it", "-i"], ["-eA=b", "--", "x"], ["--env", "-x", "--", "x"], ["-iti"], ["x", "--", "y"],
     ]
 
     @Test(arguments: others) func `all others are left to the parser`(arguments: [String]) {

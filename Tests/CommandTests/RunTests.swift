@@ -192,13 +192,15 @@ import Testing
         #expect(description.commandLine == .replacingDefaults(by: words))
     }
 
-    @Test(arguments: [("-v", "log-level=info"), ("-vv", "log-level=debug"), ("-vvv", "log-level=trace")])
-    func `verbosity is a level`(flags: String, word: String) throws {
+    @Test(arguments: [(1, "log-level=info"), (2, "log-level=debug"), (3, "log-level=trace")])
+    func `verbosity is a level`(count: Int, word: String) throws {
         let command = try Command()
-        let child = command.run("run", "--kernel", command.folder.file("k"), flags)
+        let flags = [String](repeating: "--verbose", count: count)
+        let words = ["run", "--kernel", command.folder.file("k")] + flags
+        let child = Child.run(command.program, words, environment: command.environment)
         #expect(child.status == 0)
         #expect(child.output.contains("\n\(word)\n"))
-        #expect(child.errors.hasPrefix("caisson: debug: starting [") == (flags != "-v"))
+        #expect(child.errors.hasPrefix("caisson: debug: starting [") == (count > 1))
     }
 
     @Test func `the default guest is found in order`() throws {

@@ -194,7 +194,23 @@ import Testing
             ["run", "--log-level", "loud"],
             "--log-level 'loud' is no level: use trace, debug, info, notice, warning, error or critical"
         ),
-        (["run", "-v", "--log-level", "info"], "--verbose and --log-level say the same: give one of them"),
+        (["run", "--verbose", "--log-level", "info"], "--verbose and --log-level say the same: give one of them"),
+        (
+            ["run", "--share", "src"],
+            "--share: 'src' is no share: use HOST:GUEST, a directory here and an absolute path in the guest, as in ./src:/src"
+        ),
+        (
+            ["run", "-v", "/tmp:work"],
+            "--share: '/tmp:work' is no share: the guest's path has to be absolute, as in /work"
+        ),
+        (
+            ["run", "--volume", "/tmp:/work:z"],
+            "--share: '/tmp:/work:z' is no share: there is no option 'z'; there are ro and rw"
+        ),
+        (
+            ["run", "-v/tmp:/w", "--share", "/usr:/w/"],
+            "--share: two shares are at /w in the guest; give each a path of its own"
+        ),
         (
             ["run", "--append", "a", "--cmdline", "b"],
             "--append adds to the default command line, which --cmdline replaces: give one of them"
@@ -249,7 +265,8 @@ import Testing
             "-c, --cpus <number>", "--cpu-quota <percent>", "--stats-json <file>", "--name <name>", "--timeout <time>",
             "--no-reboot",
             "--debug-exit", "--memory-backing <kind>", "--balloon", "--balloon-target <size>",
-            "--console <where>", "-v, --verbose", "--log-level <level>", "Ctrl-A x", "EXIT STATUS:", "ENVIRONMENT:",
+            "--console <where>", "--verbose", "-v, --share, --volume <directories>", "--log-level <level>", "Ctrl-A x",
+            "EXIT STATUS:", "ENVIRONMENT:",
             "CAISSON_GUEST", "CAISSON_VMM", "FILES:", "EXAMPLES:",
         ] {
             #expect(child.output.contains(word), "\(word)")

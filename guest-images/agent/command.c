@@ -299,12 +299,15 @@ void run_command(struct session *session, struct reader *reader)
 {
 	struct command command = { .ends = { -1, -1, -1 } };
 	char home[sizeof(command.user.home) + 8];
+	const char *what;
 	int error = parse(&command, session, reader);
 
 	command.has_user = command.user_text && command.user_text[0];
 	strcpy(command.user.home, "/root");
 	if (error) {
 		send_error(session, 125, "RUN", error_text(-error));
+	} else if (share_failure(&what) < 0) {
+		send_error(session, 125, what, error_text(-share_failure(&what)));
 	} else if (command.has_user && !find_user(command.user_text, &command.user)) {
 		send_error(session, 125, command.user_text, "no such user or group");
 	} else {

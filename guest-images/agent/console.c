@@ -137,6 +137,7 @@ void start_shell(void)
 {
 	mount_file_systems();
 	bring_loopback_up();
+	mount_shares();
 	shell = fork();
 	if (shell == 0)
 		become_shell();

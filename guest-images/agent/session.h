@@ -42,6 +42,9 @@ struct reader {
 	int failed;
 };
 
+/* main.c: the environment that the kernel gave, which its command line's words are in. */
+extern char **environ;
+
 static inline unsigned int minimum(unsigned long a, unsigned long b)
 {
 	return a < b ? a : b;
@@ -101,6 +104,10 @@ extern int layer_directory;
 
 /* pack.c: the status to exit with. */
 int pack_path(const char *path);
+
+/* shares.c: mounts what the kernel's command line says, and tells of the first that failed: 0, or a negative errno with what. */
+void mount_shares(void);
+int share_failure(const char **what);
 
 /* command.c: starts what RUN says, or sends ERROR. */
 void run_command(struct session *session, struct reader *reader);

@@ -264,5 +264,6 @@ int set_up(struct reader *reader, const char **what)
 		return error;
 	mount_file_systems();
 	configure_network(&network);
-	return 0;
+	mount_shares();
+	return share_failure(what);
 }

@@ -40,6 +40,7 @@
 #include "caisson_network.h"
 #include "caisson_processor.h"
 #include "caisson_run.h"
+#include "caisson_share.h"
 #include "caisson_store.h"
 #include "caisson_terminal.h"
 #include "caisson_thread.h"

@@ -26,9 +26,6 @@ int caisson_open_in(int directory, const char *name, int is_directory);
 // Opens a regular file to read it (-ENXIO for anything else). Never waits.
 int caisson_open_file(const char *path);
 
-// Makes a regular file that was not there in an open directory, to write it; for its owner alone.
-int caisson_create_in(int directory, const char *name);
-
 // Copies bytes within the kernel where it can. Returns those copied, at most `count`; 0 at the end.
 int64_t caisson_copy_bytes(int from, uint64_t from_offset, int to, uint64_t to_offset, uint64_t count);
 

@@ -1,3 +1,6 @@
+import HostIO
+import SystemPackage
+
 extension VirtualMachineConfiguration {
     /// The machine that a description is of.
     package init(_ description: MachineDescription) {
@@ -33,6 +36,11 @@ extension VirtualMachineConfiguration {
             memoryBalloonDevices = [balloon]
         }
         socketDevices = description.socket.map { [VirtioSocketDeviceConfiguration($0)] } ?? []
+        directorySharingDevices = description.shares.enumerated().map { index, share in
+            let directory = SharedDirectory(path: FilePath(share.hostPath), readOnly: share.isReadOnly)
+            return VirtioFileSystemDeviceConfiguration(
+                tag: MachineDescription.shareTag(index), share: SingleDirectoryShare(directory: directory))
+        }
         rootFileSystem = description.rootFileSystem
         copiedFiles = description.copiedFiles
         // By it the agent is asked.

@@ -38,6 +38,8 @@ public struct VirtualMachineConfiguration: Sendable {
     public var memoryBalloonDevices: [VirtioTraditionalMemoryBalloonDeviceConfiguration] = []
     /// At most one.
     public var socketDevices: [VirtioSocketDeviceConfiguration] = []
+    /// Directories of the host's, each of which the guest mounts by its tag.
+    public var directorySharingDevices: [VirtioFileSystemDeviceConfiguration] = []
     /// What the guest's agent makes its root file system of; nil for a guest that has one of its own.
     public var rootFileSystem: GuestRootFileSystem?
     /// Files that are in the guest before its first command.
@@ -68,7 +70,7 @@ public struct VirtualMachineConfiguration: Sendable {
 
     private var virtioDeviceCount: Int {
         consoleDevices.count + storageDevices.count + networkDevices.count + entropyDevices.count
-            + memoryBalloonDevices.count + socketDevices.count
+            + memoryBalloonDevices.count + socketDevices.count + directorySharingDevices.count
     }
 
     /// Checks everything that can be checked without touching the host.
@@ -121,6 +123,11 @@ public struct VirtualMachineConfiguration: Sendable {
             throw invalid("\(socketDevices.count) socket devices: a machine has at most 1")
         }
         for device in socketDevices { try device.validate() }
+        for device in directorySharingDevices { try device.validate() }
+        let tags = directorySharingDevices.map(\.tag)
+        if let tag = tags.first(where: { tag in tags.count { $0 == tag } > 1 }) {
+            throw invalid("two file systems have the tag '\(tag)'")
+        }
         try rootFileSystem?.validate(in: self)
         guard serialPorts.allSatisfy({ $0.attachment.source != nil }) else {
             throw invalid("a serial port's attachment is none of Caisson's")

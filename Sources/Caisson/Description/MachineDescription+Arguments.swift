@@ -8,7 +8,7 @@ import Logging
 extension MachineDescription {
     private enum Field: String, CaseIterable {
         case name, kernel, ramdisk, append, cmdline, memory, cpus, console, disk, network, balloon, vsock, hardware
-        case timeout, backing, root, guest, agent
+        case timeout, backing, root, guest, agent, share
         case consolePort = "console-port"
         case cpuQuota = "cpu-quota"
         case cpuAffinity = "cpu-affinity"
@@ -45,6 +45,7 @@ extension MachineDescription {
         words += networks.map { word(.network, $0) }
         if let balloonTarget { words.append(word(.balloon, balloonTarget)) }
         if let socket { words.append(word(.vsock, socket)) }
+        words += shares.map { word(.share, $0) }
         if let guest { words.append(word(.guest, guest)) }
         if hasAgent { words.append(word(.agent, true)) }
         if let rootFileSystem { words.append(word(.root, rootFileSystem)) }
@@ -60,7 +61,7 @@ extension MachineDescription {
     }
 
     /// Reads a description. All fields have to be there once, but `cpu-quota`, `cpu-affinity`, `balloon`, `vsock`, `timeout`,
-    /// `root`, `guest`, `agent` and `statistics` may be missing, and `ramdisk`, `console-port`, `disk`, `network`,
+    /// `root`, `guest`, `agent` and `statistics` may be missing, and `ramdisk`, `console-port`, `disk`, `network`, `share`,
     /// `copy-in` and `copy-out` repeated or missing. A command's
     /// words may be among them.
     package init(arguments: [String]) throws(MachineDescriptionError) {
@@ -147,6 +148,11 @@ extension MachineDescription {
             UInt64(text).flatMap { $0 <= memorySize ? $0 : nil }
         }
         socket = try optional(.vsock, "a socket device") { try? SocketSpecification($0) }
+        for text in values[.share] ?? [] {
+            do throws(ShareSpecificationError) { shares.append(try ShareSpecification(text)) } catch {
+                throw .invalid(Field.share.rawValue, text, expected: "a shared directory")
+            }
+        }
         guest = try optional(.guest, "a name") { $0 }
         hasAgent = try optional(.agent, "yes") { $0 == "yes" ? true : nil } ?? false
         rootFileSystem = try optional(.root, "a root file system", GuestRootFileSystem.init(description:))

@@ -61,6 +61,8 @@ package struct MachineDescription: Equatable, Sendable {
     /// Bytes of memory that a balloon leaves to the guest, at most `memorySize`; nil for a machine without one.
     package var balloonTarget: UInt64?
     package var socket: SocketSpecification?
+    /// Directories of the host's, of which number n has `shareTag(n)`.
+    package var shares: [ShareSpecification] = []
     /// What people call the guest, as an image's name; nil for its kernel's file.
     package var guest: String?
     /// Whether the guest has Caisson's agent, which is reached by a socket device.
@@ -101,6 +103,8 @@ extension MachineDescription {
     /// Percent of one of the host's processors; the number of processors is the limit in practice.
     package static let cpuQuotas = 1...100 * processorCounts.upperBound
     package static let timeouts: ClosedRange<Duration> = .milliseconds(1) ... .seconds(365 * 24 * 60 * 60)
+    /// What a guest finds a shared directory by.
+    package static func shareTag(_ index: Int) -> String { "share\(index)" }
     /// Characters of a name.
     package static let longestName = 63
 

@@ -152,6 +152,16 @@ struct CommandOptions: ParsableArguments {
 
 struct FileOptions: ParsableArguments {
     @Option(
+        name: [.long, .customLong("volume"), .customShort("v", allowingJoined: true)],
+        help: ArgumentHelp(
+            """
+            A directory of the host's, live in the guest: HOST:GUEST, which may be followed by :ro. What the guest writes there \
+            stays. May be repeated.
+            """, valueName: "directories"),
+        completion: .directory)
+    var share: [String] = []
+
+    @Option(
         name: .customLong("copy-in"),
         help: ArgumentHelp(
             """
@@ -180,6 +190,7 @@ struct FileOptions: ParsableArguments {
     var keep: String?
 
     func apply(to options: inout RunOptions) {
+        options.share = share
         options.copyIn = copyIn
         options.copyOut = copyOut
         options.keep = keep
@@ -322,7 +333,7 @@ struct MessageOptions: ParsableArguments {
         completion: .file())
     var statsJSON: String?
 
-    @Flag(name: .shortAndLong, help: "Tell more on standard error; twice, still more.")
+    @Flag(help: "Tell more on standard error; twice, still more.")
     var verbose: Int
 
     @Option(

@@ -8,6 +8,7 @@ package enum VirtioDeviceType: UInt32, Sendable {
     case entropy = 4
     case balloon = 5
     case socket = 19
+    case fileSystem = 26
 }
 
 /// What a kind of device adds to virtio's common part. It knows nothing of the transport that its driver sees it by.

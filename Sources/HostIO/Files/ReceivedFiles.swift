@@ -109,7 +109,7 @@ package final class ReceivedFiles {
     package func beginFile(_ name: FileName, _ attributes: Attributes) throws(HostError) {
         let (parent, own) = place(name, isDirectory: false)
         // SAFETY: the name ends with a NUL.
-        let descriptor = unsafe caisson_create_in(parent.rawValue, own.cString)
+        let descriptor = unsafe caisson_create_in(parent.rawValue, own.cString, O_WRONLY, 0o600)
         guard descriptor >= 0 else { throw failure("make", name, Errno(rawValue: -descriptor)) }
         file = (SharedFileDescriptor(OwnedFileDescriptor(owning: descriptor)), attributes)
     }

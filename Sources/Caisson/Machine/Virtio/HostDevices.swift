@@ -56,6 +56,10 @@ final class HostDevices: Sendable {
             for (device, owner) in zip(configuration.socketDevices, sockets) {
                 items.append(try Self.makeSockets(device, owner))
             }
+            for (index, device) in configuration.directorySharingDevices.enumerated() {
+                items.append(
+                    try Self.makeShare(device, index: index, of: configuration.directorySharingDevices.count))
+            }
         } catch {
             for item in items { item.close() }
             throw error
@@ -167,6 +171,22 @@ final class HostDevices: Sendable {
             let sockets = try HostSockets(device, owner: owner, loop: loop)
             return Item(
                 name: "socket device", loop: loop, make: { sockets.makeDevice() }, close: { sockets.close() })
+        } catch { throw VirtualMachineError(error) }
+    }
+
+    private static func makeShare(
+        _ device: VirtioFileSystemDeviceConfiguration, index: Int, of count: Int
+    ) throws(VirtualMachineError) -> Item {
+        guard let directory = device.directory else {
+            preconditionFailure("a validated configuration has Caisson's shares")
+        }
+        let files = try SharedFiles(directory, shareCount: count)
+        do {
+            // Its own thread: a directory may have the host wait, and is not to hold up others.
+            let loop = try EventLoop(name: "caisson-share\(index)")
+            return Item(name: "file system \(device.tag)", loop: loop) {
+                VirtioFileSystem(tag: device.tag, host: files)
+            }
         } catch { throw VirtualMachineError(error) }
     }
 
