@@ -16,15 +16,16 @@ BYTES = 160 << 20
 PATIENCE = 600.0
 
 
-def make_archive(path):
+def make_archive(path, files=FILES, size=BYTES):
     """An archive of files of all sizes, the same each time."""
     numbers = random.Random(1)
     content = numbers.randbytes(1 << 20)
     with tarfile.open(path, "w", format=tarfile.GNU_FORMAT) as archive:
-        sizes = [numbers.expovariate(1) for _ in range(FILES)]
-        for number, size in enumerate(sizes):
+        shares = [numbers.expovariate(1) for _ in range(files)]
+        total = sum(shares)
+        for number, share in enumerate(shares):
             entry = tarfile.TarInfo(f"usr/share/{number % 200}/{number}")
-            entry.size = min(int(size * BYTES / sum(sizes)), len(content))
+            entry.size = min(int(share * size / total), len(content))
             offset = numbers.randrange(len(content) - entry.size + 1)
             archive.addfile(entry, io.BytesIO(content[offset:offset + entry.size]))
 
