@@ -124,7 +124,7 @@ static void write_piece_and_sync(void *context, uint64_t count)
 
 static void open_file(struct file *file, const struct options *options)
 {
-	*file = (struct file){ .size = options->is_quick ? 2 << 20 : 32 << 20, .state = 88172645463325252 };
+	*file = (struct file){ .size = options->is_quick ? 2 << 20 : 16 << 20, .state = 88172645463325252 };
 	file->descriptor = make_file(options);
 	file->buffer = aligned_alloc(PIECE_BYTES, BLOCK_BYTES);
 	if (!file->buffer)
