@@ -102,10 +102,45 @@ class Running:
                 total += int(line.split()[1])
         return total
 
+    def memory(self):
+        """Proportional set size in KiB of all mappings."""
+        return int(re.search(r"^Pss: +(\d+)", pathlib.Path(f"/proc/{self.pid}/smaps_rollup").read_text(), re.M)[1])
+
     def processor_times(self):
         """User and system time in ticks."""
         fields = pathlib.Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
         return int(fields[11]), int(fields[12])
+
+
+@dataclasses.dataclass
+class Ending:
+    """What became of a command and what it took, its children that it waited for included."""
+
+    status: int
+    seconds: float
+    user: float
+    system: float
+
+
+def run_to_end(command, patience=PATIENCE):
+    """Runs a command, whose output nobody reads, from its spawn to its end."""
+    quiet = os.open(os.devnull, os.O_RDWR)
+    begin = time.monotonic()
+    pid = os.posix_spawn(command[0], command, os.environ, file_actions=[(os.POSIX_SPAWN_DUP2, quiet, n) for n in range(3)])
+    os.close(quiet)
+    watch = os.pidfd_open(pid)
+    try:
+        in_time = select.select([watch], [], [], patience)[0]
+        seconds = time.monotonic() - begin
+    except BaseException:
+        in_time = False
+        raise
+    finally:
+        os.close(watch)
+        if not in_time:
+            os.kill(pid, signal.SIGKILL)
+        _, status, usage = os.wait4(pid, 0)
+    return Ending(os.waitstatus_to_exitcode(status), seconds, usage.ru_utime, usage.ru_stime)
 
 
 class Bench:
@@ -167,12 +202,9 @@ class Bench:
                 "--console", "serial", "--kernel", self.quiet[0],
             ])
 
-    def run(self, boots):
+    def run(self):
         yield from self._starts()
         yield from self._exits()
-        if boots:
-            yield from self._boots(boots)
-        progress(None)
 
     def _starts(self):
         subjects = [Subject("plain process", [self.hello]), self._run_monitor(self.quiet), self._run_caisson(self.quiet)]
@@ -190,16 +222,17 @@ class Bench:
                             time.sleep(0.2)
                             memory[subject.name].append(process.memory_beside_guest() / 1024)
                 except NoAnswer as reason:
-                    self._drop(subject, subjects, reason, needed=subject.name in ("caisson", "minimal C VMM"))
+                    if subject.name in ("caisson", "minimal C VMM"):
+                        raise Failure(f"{subject.name}: {reason}") from None
+                    self.drop(subject, subjects, reason)
         goals = {"minimal C VMM": 2.0, "QEMU microvm": 0.1, "kvmtool": 0.5}
         for subject in subjects:
             yield Result("spawn to first byte", subject.name, "ms", times[subject.name], goals)
         for subject in subjects:
             yield Result("memory beside the guest's", subject.name, "MiB", memory[subject.name])
 
-    def _drop(self, subject, subjects, reason, needed):
-        if needed:
-            raise Failure(f"{subject.name}: {reason}")
+    def drop(self, subject, subjects, reason):
+        """Goes on without a subject, and says so."""
         progress(None)
         print(f"{subject.name} does not take part: {reason}", file=sys.stderr)
         subjects.remove(subject)
@@ -219,25 +252,6 @@ class Bench:
                     raise Failure(f"{subject.name}: {reason}") from None
         for subject in subjects:
             yield Result("an exit", subject.name, "µs", costs[subject.name], {"minimal C VMM": 1.02})
-
-    def _boots(self, count):
-        times, shares = [], []
-        for number in range(count):
-            progress(f"boot {number + 1} of {count}")
-            # Input that never comes and never ends.
-            reader, writer = os.pipe()
-            try:
-                with Running([self.caisson, "run"], stdin=reader) as process:
-                    times.append(process.wait_for(PROMPT, BOOT_PATIENCE))
-                    user, system = process.processor_times()
-                    shares.append(100 * user / max(1, user + system))
-            except NoAnswer as reason:
-                raise Failure(f"the default guest: {reason}") from None
-            finally:
-                os.close(reader)
-                os.close(writer)
-        yield Result("Linux to its prompt", "caisson", "s", times)
-        yield Result("user time's share of the boot", "caisson", "%", shares)
 
 
 def progress(text):
