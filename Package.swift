@@ -69,6 +69,7 @@ let package = Package(
         module("Devices", ["CLinux", "GuestMemory", "Virtio"]),
         module("HostIO", ["CLinux", "CURing", "HostResources", system]),
         module("GuestAgent", []),
+        module("Benchmark", []),
         module("LinuxBoot", ["CCompression", "CFDT", "CLinux", "GuestMemory"]),
         module(
             "Caisson",
@@ -88,7 +89,8 @@ let package = Package(
         .executableTarget(
             name: "CaissonCLI",
             dependencies: [
-                "Caisson", "CaissonOptions", "HostIO", "HostResources", "ImageStore", arguments, logging, system,
+                "Benchmark", "Caisson", "CaissonOptions", "HostIO", "HostResources", "ImageStore", arguments, logging,
+                system,
             ],
             swiftSettings: strict),
         .executableTarget(name: "BootLinux", dependencies: ["Caisson", system], swiftSettings: strict),
@@ -101,6 +103,7 @@ let package = Package(
         tests("KVM", ["KVM", "GuestMemory", "CLinux"]),
         tests("SoftwareKVM", ["SoftwareKVM", "KVM", "GuestMemory", "TestSupport", "CLinux"]),
         tests("Devices", ["Devices", "Virtio", "GuestMemory", "TestSupport", "CLinux"]),
+        tests("Benchmark", ["Benchmark", "TestSupport"]),
         tests("GuestAgent", ["GuestAgent", "TestSupport", "CLinux"]),
         tests("HostIO", ["HostIO", "TestSupport", "CLinux", system]),
         tests("ImageStore", ["ImageStore", "HostIO", "TestSupport", "CLinux", system]),
@@ -114,7 +117,10 @@ let package = Package(
             ]),
         tests(
             "Command",
-            ["CaissonCLI", "CaissonOptions", "Caisson", "HostIO", "ImageStore", "TestSupport", "CLinux", system]),
+            [
+                "CaissonCLI", "CaissonOptions", "Benchmark", "Caisson", "HostIO", "ImageStore", "TestSupport", "CLinux",
+                system,
+            ]),
         tests(
             "Live",
             ["Caisson", "KVM", "SoftwareKVM", "GuestMemory", "Devices", "HostIO", "TestSupport", "CLinux", system],
