@@ -23,7 +23,7 @@ struct Chart {
             Markup.text(
                 "text",
                 [
-                    ("class", "axis"), ("x", Self.number(Self.labelWidth - 12)), ("y", Self.number(bottom + 18)),
+                    ("class", "axis"), ("x", Self.number(Self.labelWidth - 22)), ("y", Self.number(bottom + 18)),
                     ("text-anchor", "end"),
                 ],
                 axis))
@@ -72,9 +72,21 @@ struct Chart {
         let value = Markup.text(
             "text",
             [("class", "value"), ("x", Self.number(Self.width)), ("y", Self.number(y + 4.5)), ("text-anchor", "end")],
-            row.ratio.map { NumberText.factor($0.value) } ?? NumberText.short(row.samples.median))
+            value(of: row))
         return Markup.element(
             "g", [("class", row.engine.kind.rawValue)], label + band + dots.joined() + median + value)
+    }
+
+    /// The ratio; for the process itself, or without one, the median.
+    private func value(of row: Finding.Row) -> String {
+        guard let ratio = row.ratio else { return "\(NumberText.short(row.samples.median)) \(finding.metric.unit)" }
+        let mark =
+            switch ratio.verdict {
+            case .better, .worse: ""
+            case .noise: ", noise"
+            case .tooFewRounds: " ?"
+            }
+        return NumberText.factor(ratio.value) + mark
     }
 
     /// With two decimals: less than anybody sees.

@@ -130,8 +130,8 @@ package struct ReportPage {
                 Every dot is a round. The line is the median, the band the interval in which it lies by a bootstrap with 95 % \
                 confidence. Hollow dots are outliers by Tukey's rule, beyond 1.5 times the quartiles' distance; they count as all \
                 others do. The figure on the right is the ratio to the plain process, turned so that more is worse: 2× is twice as slow, \
-                or half as fast. Where its interval holds 1, the difference is within the noise. With fewer than \
-                \(Ratio.fewestRounds) rounds nothing is said of differences.
+                or half as fast. Where its interval holds 1, the difference is within the noise, and called so. With fewer than \
+                \(Ratio.fewestRounds) rounds nothing is said of differences: a question mark.
                 """)
     }
 

@@ -24,11 +24,11 @@ final class BenchProgress {
         self.write = write
     }
 
-    /// Every round has these steps once.
-    func plan(_ steps: [String], rounds: Int) {
+    /// Every round has these steps once, those to warm up included.
+    func plan(_ steps: [String], warmups: Int, rounds: Int) {
         self.steps = steps
         self.rounds = rounds
-        remaining = Dictionary(uniqueKeysWithValues: steps.map { ($0, rounds) })
+        remaining = Dictionary(uniqueKeysWithValues: steps.map { ($0, warmups + rounds) })
     }
 
     /// - Parameter round: counted from 0; less than that to warm up.
@@ -78,8 +78,7 @@ final class BenchProgress {
     }
 
     private func name(of round: Int) -> String {
-        let total = rounds
-        return round < 0 ? "warming up" : "round \(round + 1) of \(max(total, round + 1))"
+        round < 0 ? "warming up" : "round \(round + 1) of \(rounds)"
     }
 
     private func show(_ text: String) {

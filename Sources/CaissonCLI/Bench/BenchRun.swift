@@ -61,7 +61,7 @@ final class BenchRun {
         let steps = plan.workloads.flatMap { workload in
             participants.map { Key(workload: workload.name, engine: $0.engine.id) }
         }
-        progress.plan(steps.map { "\($0.workload) \($0.engine)" }, rounds: plan.warmups + plan.rounds)
+        progress.plan(steps.map { "\($0.workload) \($0.engine)" }, warmups: plan.warmups, rounds: plan.rounds)
         for round in 0..<(plan.warmups + plan.rounds) {
             progress.begin(round: round - plan.warmups)
             for workload in plan.workloads { try runRound(round, workload) }
@@ -182,7 +182,8 @@ final class BenchRun {
                     metric: Metric(name: "time", unit: "ms", better: .lower), value: outcome.time / .milliseconds(1))
             ]
         case Workload.idleMemory.name:
-            let words = ["/bin/sh", "-c", "echo ready; sleep 600"]
+            // The first process of a container or a guest gets no signal that it does not ask for.
+            let words = ["/bin/sh", "-c", "trap exit TERM; echo ready; sleep 600 & wait"]
             let bytes = try runner.memory(ofEach: plan.idleInstances, words, in: base, way)
             return [
                 Reading(metric: Metric(name: "memory", unit: "MiB", better: .lower), value: bytes / Double(1 << 20))

@@ -130,8 +130,8 @@ final class BenchRunner {
         var wasKilled = false
         if !task.program.hasEnded(within: .zero) {
             task.program.signal(SIGTERM)
-            if !task.program.hasEnded(within: .seconds(3)) { task.program.signal(SIGKILL) }
-            wasKilled = true
+            wasKilled = !task.program.hasEnded(within: .seconds(3))
+            if wasKilled { task.program.signal(SIGKILL) }
         }
         if task.program.status() != 0 || wasKilled { for words in task.invocation.removal { try? space.run(words) } }
     }

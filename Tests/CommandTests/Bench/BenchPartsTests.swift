@@ -47,7 +47,7 @@ import Testing
         var lines: [String] = []
         let progress = BenchProgress(isTerminal: false) { lines.append($0) }
         #expect(progress.estimate == nil)
-        progress.plan(["a", "b"], rounds: 2)
+        progress.plan(["a", "b"], warmups: 0, rounds: 2)
         progress.begin(round: 0)
         progress.step("a")
         #expect(progress.estimate == nil)

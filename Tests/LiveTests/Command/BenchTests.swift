@@ -18,7 +18,8 @@ struct BenchTests {
         ]) { $1 }
         let mounts = try HostFile.text(of: "/proc/self/mounts")
         let words = [
-            "bench", "start", "count", "--engines", "process,bubblewrap,caisson", "--rounds", "2", "--warmup", "0", "--quick",
+            "bench", "start", "count", "--engines", "process,bubblewrap,caisson", "--rounds", "2", "--warmup", "0",
+            "--quick",
             "--workloads", workloads.path, "--json", json, "--html", html,
         ]
         let child = Child.run(try BuiltCommand.path(), words, environment: environment)
@@ -39,7 +40,11 @@ struct BenchTests {
         #expect(try HostFile.text(of: "/proc/self/mounts") == mounts)
         let again = "\(folder.path)/b.json"
         let second = Child.run(
-            try BuiltCommand.path(), ["bench", "count", "--engines", "process", "--rounds", "2", "--quick", "--workloads", workloads.path, "--json", again],
+            try BuiltCommand.path(),
+            [
+                "bench", "count", "--engines", "process", "--rounds", "2", "--quick", "--workloads", workloads.path,
+                "--json", again,
+            ],
             environment: environment)
         #expect(second.status == 0, "\(second.errors)")
         let compared = Child.run(try BuiltCommand.path(), ["bench", "compare", json, again], environment: environment)

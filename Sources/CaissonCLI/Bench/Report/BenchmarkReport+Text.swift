@@ -11,9 +11,17 @@ extension BenchmarkReport {
         let cores = setup.processors.count == 1 ? "processor" : "processors"
         let quick = setup.isQuick ? "\nA quick run: it shows that everything works, not how fast it is." : ""
         parts.append(
-            "\(setup.rounds) rounds after \(setup.warmups) to warm up, on \(cores) \(setup.processorText), "
+            "\(setup.rounds) \(setup.rounds == 1 ? "round" : "rounds") after \(setup.warmups) to warm up, on \(cores) \(setup.processorText), "
                 + "\(setup.memoryText); \(setup.begin)\(quick)")
-        parts += findings.map(Self.table)
+        var workload: String?
+        for finding in findings {
+            // Once for all of its metrics.
+            if finding.workload.name != workload {
+                parts.append("\(finding.workload.name): \(finding.workload.summary)")
+            }
+            workload = finding.workload.name
+            parts[parts.count - 1] += "\n" + Self.table(of: finding)
+        }
         if !failures.isEmpty {
             parts.append(
                 (["Failed:"] + failures.map { "  \($0.workload) in \($0.engine): \($0.problem)" }).joined(
@@ -33,11 +41,10 @@ extension BenchmarkReport {
 
     private static func table(of finding: Finding) -> String {
         let scale = Scale(for: finding.rows.map(\.samples.median))
-        let title = "\(finding.workload.name): \(finding.workload.summary)"
         let metric = finding.metric
         let bars = scale.isLogarithmic ? "; bars are logarithmic" : ""
         let subtitle = "  \(metric.name) in \(metric.unit), \(metric.better.rawValue) is better\(bars)"
-        var rows = [["", "median", "95 % interval", "outliers", "x process", "95 % interval", ""]]
+        var rows = [["", "median", "95 % interval", "outliers", "x process", "95 % interval"]]
         for row in finding.rows {
             let samples = row.samples
             var cells = [
@@ -54,7 +61,7 @@ extension BenchmarkReport {
             cells[6] = String(repeating: "█", count: max(1, bar)) + (cells[6].isEmpty ? "" : " " + cells[6])
             rows.append(cells)
         }
-        return "\(title)\n\(subtitle)\n\(TextTable(rows: rows).text)"
+        return "\(subtitle)\n\(TextTable(rows: rows).text)"
     }
 
     private static func interval(_ interval: Interval) -> String {
