@@ -1,5 +1,3 @@
-import ArgumentParser
-
 extension BenchCommand {
     static let help = """
         HOW IT MEASURES:
@@ -9,6 +7,11 @@ extension BenchCommand {
           with 95 % confidence (bootstrap); outliers are counted and kept. Where the
           interval of a ratio holds 1 the difference is within the noise. Files are
           in memory in every engine. docs/bench.md has more.
+
+        COMPARING:
+          `compare` shows each figure that both files have: both medians, their
+          ratio turned so that more is worse, and whether it is within the noise.
+          What else differs, such as a kernel or a version, is said first.
 
         ENGINES:
           process                 a process in the same root file system (as root),
@@ -37,19 +40,5 @@ extension BenchCommand {
           caisson bench --html bench.html --json a.json
           caisson bench kernel --engines process,crun,caisson --rounds 20
           caisson bench compare a.json b.json          what changed?
-        """
-
-    static let furtherHelp: [(command: any ParsableCommand.Type, text: String)] = [
-        (BenchCommand.self, help), (BenchCompareCommand.self, compareHelp),
-    ]
-
-    private static let compareHelp = """
-        Ratios are turned so that more is worse. What else differs between the two,
-        such as a kernel or a version, is said first.
-
-        EXAMPLE:
-          caisson bench start --json a.json
-          caisson bench start --json b.json
-          caisson bench compare a.json b.json
         """
 }

@@ -2,8 +2,8 @@ import ArgumentParser
 import Benchmark
 import Caisson
 import CaissonOptions
-import Glibc
 import HostIO
+import SystemPackage
 
 /// `caisson bench`
 struct BenchCommand: ParsableCommand {
@@ -18,8 +18,7 @@ struct BenchCommand: ParsableCommand {
         discussion: """
             Runs the same programs as a plain process, in containers and in virtual machines, in turns, and shows medians with \
             their intervals and the ratio to the plain process. What is not installed is left out.
-            """,
-        subcommands: [BenchCompareCommand.self])
+            """)
 
     static let mostRounds: UInt64 = 10_000
     private static let usualRounds = 10
@@ -27,7 +26,10 @@ struct BenchCommand: ParsableCommand {
 
     @Argument(
         help: ArgumentHelp(
-            "What to measure: names of workloads, or of groups of them. (default: all; --list shows them)",
+            """
+            What to measure: names of workloads, or of groups of them. (default: all; --list shows them) Or `compare` and two files \
+            that --json wrote.
+            """,
             valueName: "workload"))
     var workloads: [String] = []
 
@@ -86,14 +88,14 @@ struct BenchCommand: ParsableCommand {
     var list = false
 
     func run() throws {
+        if workloads.first == "compare" { return try compare() }
         let limits = try limits()
         let engines = try chosenEngines()
         let rounds = try count(rounds, "--rounds", least: 1) ?? (quick ? Self.quickRounds : Self.usualRounds)
         let warmups = try count(warmup, "--warmup", least: 0) ?? 1
         let patience = try patience()
-        for (path, option) in [(json, "--json"), (html, "--html")] where path == "" {
-            throw CommandError.usage("\(option) '' is no path of a file")
-        }
+        if json != "-" { try check(json, "--json") }
+        try check(html, "--html")
         let folder = try WorkloadFolder.locate(workloadFolder)
         HostProcess.holdEndingSignals()
         try hosted { () throws(HostError) in try HostProcess.useProcessors(limits.processors) }
@@ -117,6 +119,24 @@ struct BenchCommand: ParsableCommand {
             throw ExitCode(128 + interruption.signal)
         }
         print(output)
+    }
+
+    private func compare() throws(CommandError) {
+        let options = [engines, rounds, warmup, cpus, memory, timeout, json, html, workloadFolder]
+        guard workloads.count == 3, options.allSatisfy({ $0 == nil }), !quick, !list else {
+            throw .usage("compare takes two files that --json wrote, the older one first, and no options")
+        }
+        print(Comparison(try BenchmarkReport(file: workloads[1]), try BenchmarkReport(file: workloads[2])).text)
+    }
+
+    /// Finds out before, and not after minutes of work, that a file cannot be where it was asked for.
+    private func check(_ path: String?, _ option: String) throws(CommandError) {
+        guard let path else { return }
+        guard !path.isEmpty, path != "-" else { throw .usage("\(option) '\(path)' is no path of a file") }
+        let folder = FilePath(path).removingLastComponent().string
+        guard folder.isEmpty || HostFile.exists(folder) else {
+            throw .failure("\(option) \(path): there is no folder \(folder)")
+        }
     }
 
     private func limits() throws(CommandError) -> BenchLimits {
@@ -176,9 +196,13 @@ struct BenchCommand: ParsableCommand {
     /// Writes the files that were asked for; what is for standard output.
     private func write(_ report: BenchmarkReport) throws(CommandError) -> String {
         let document = report.json.text
-        try hosted { () throws(HostError) in
+        do throws(HostError) {
             if let json, json != "-" { try HostFile.write(document + "\n", to: json) }
             if let html { try HostFile.write(ReportPage(report, version: Version.current).html, to: html) }
+        } catch {
+            // What was measured is not lost.
+            print(report.text)
+            throw .failure("\(error)")
         }
         return json == "-" ? document : report.text
     }
@@ -192,24 +216,5 @@ struct BenchCommand: ParsableCommand {
                 return [engine.id, missing.map { "not installed; `apt-get install \($0)` has it" } ?? "installed"]
             }
         return TextTable(rows: rows).text + "\n\n" + TextTable(rows: engineRows).text
-    }
-}
-
-/// `caisson bench compare`
-struct BenchCompareCommand: ParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "compare", abstract: "Shows what changed between two results of `caisson bench --json`.",
-        discussion: """
-            For each figure that both have: both medians, their ratio, its interval, and whether it is within the noise.
-            """)
-
-    @Argument(help: ArgumentHelp("The result to compare with.", valueName: "before"), completion: .file())
-    var before: String
-
-    @Argument(help: ArgumentHelp("The newer result.", valueName: "after"), completion: .file())
-    var after: String
-
-    func run() throws {
-        print(Comparison(try BenchmarkReport(file: before), try BenchmarkReport(file: after)).text)
     }
 }

@@ -133,7 +133,9 @@ final class BenchRunner {
             wasKilled = !task.program.hasEnded(within: .seconds(3))
             if wasKilled { task.program.signal(SIGKILL) }
         }
-        if task.program.status() != 0 || wasKilled { for words in task.invocation.removal { try? space.run(words) } }
+        if task.program.status() != 0 || wasKilled {
+            for words in task.invocation.removal { try? space.run(words, environment: task.invocation.environment) }
+        }
     }
 
     /// Waits until nothing is left of the tasks so far, such as a container's monitor, and ends what stays.

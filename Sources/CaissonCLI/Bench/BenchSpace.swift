@@ -57,11 +57,11 @@ final class BenchSpace {
 
     /// Runs a program to its end.
     /// - Throws: `failure` with what it said first.
-    func run(_ words: [String]) throws(CommandError) {
+    func run(_ words: [String], environment: [String] = HostProcess.environment) throws(CommandError) {
         let (status, messages) = try hosted { () throws(HostError) in
             let messages = try CapturedOutput()
             let program = try ChildProgram(
-                words[0], words, environment: HostProcess.environment, output: try CapturedOutput(), messages: messages)
+                words[0], words, environment: environment, output: try CapturedOutput(), messages: messages)
             return (program.status(), messages.text())
         }
         guard status != 0 else { return }

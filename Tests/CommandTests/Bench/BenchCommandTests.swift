@@ -10,9 +10,11 @@ import Testing
 /// `caisson bench`, without machines.
 @Suite(.timeLimit(.minutes(10)))
 struct BenchCommandTests {
+    private static let comparison = "compare takes two files that --json wrote, the older one first, and no options"
+
     static let misuses: [([String], String)] = [
         (["--rounds", "0"], "--rounds '0' is no number from 1 to 10000"),
-        (["--rounds", "-1"], "--rounds '-1' is no number from 1 to 10000"),
+        (["--rounds", "1.5"], "--rounds '1.5' is no number from 1 to 10000"),
         (["--rounds", "10001"], "--rounds '10001' is no number from 1 to 10000"),
         (["--warmup", "x"], "--warmup 'x' is no number from 0 to 10000"),
         (
@@ -24,9 +26,11 @@ struct BenchCommandTests {
         (["--memory", "lots"], "--memory 'lots' is no size: use a number and K, M, G or T, as in 512M or 1.5G"),
         (["--timeout", "0"], "--timeout '0' is no time from 1ms to 1d: use a number and ms, s, m or h, as in 5m"),
         (["--json", ""], "--json '' is no path of a file"),
+        (["--html", "-"], "--html '-' is no path of a file"),
         (["--nosuch"], "unknown option '--nosuch'"),
-        (["compare", "a"], "missing expected argument '<after>'"),
-        (["compare", "a", "b", "c"], "unexpected argument 'c'"),
+        (["compare", "a"], comparison), (["compare", "a", "b", "c"], comparison),
+        (["compare", "a", "b", "--quick"], comparison),
+        (["compare", "a", "b", "--json", "c"], comparison),
     ]
 
     @Test(arguments: misuses) func `misuse gets one line and a hint`(arguments: [String], line: String) throws {
@@ -40,6 +44,12 @@ struct BenchCommandTests {
         let child = try Command().run("bench", "--cpus", "1023")
         #expect(child.status == 2)
         #expect(child.errors.hasPrefix("caisson: --cpus 1023: this process may not use a processor 1023, only "))
+    }
+
+    @Test func `a file that cannot be made is named before the work`() throws {
+        let child = try Command().run("bench", "--html", "/nonexistent/a.html")
+        #expect(child.status == 1)
+        #expect(child.errors == "caisson: --html /nonexistent/a.html: there is no folder /nonexistent\n")
     }
 
     @Test func `without workloads it says where they come from`() throws {

@@ -64,6 +64,12 @@ struct Invocation {
         self.words = words
     }
 
+    /// Gives a variable another value.
+    mutating func set(_ name: String, to value: String) {
+        environment.removeAll { $0.hasPrefix("\(name)=") }
+        environment.append("\(name)=\(value)")
+    }
+
     /// Begins the last line of such a console.
     static let statusMark = "caisson-bench-status "
 }

@@ -19,7 +19,7 @@ struct CaissonMachine: BenchEngine {
                 for word in BenchTask.environment { words += ["--env", word] }
                 var invocation = Invocation(words + ["--"] + task.words)
                 // Apart from the machines that people have running.
-                invocation.environment.append("CAISSON_SPACE=\(space.name)")
+                invocation.set("CAISSON_SPACE", to: space.name)
                 return invocation
             }
         ]

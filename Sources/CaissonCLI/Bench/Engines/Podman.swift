@@ -2,7 +2,7 @@ import Benchmark
 import CaissonOptions
 import HostIO
 
-/// podman: containers as people start them every day. Its storage is the benchmark's own.
+/// podman: containers as people start them every day. Its storage and settings are the benchmark's own.
 struct Podman: BenchEngine {
     let id = "podman"
     let kind = BenchmarkReport.Engine.Kind.container
@@ -30,11 +30,16 @@ struct Podman: BenchEngine {
             let program = [
                 "podman", "--root", "\(place)-storage", "--runroot", "\(place)-run", "--tmpdir", "\(place)-tmp",
                 "--storage-driver", "vfs", "--cgroup-manager", "cgroupfs", "--events-backend", "none",
+                "--log-level", "error",
             ]
             let environment = BenchTask.environment.flatMap { ["--env", $0] }
             var invocation = Invocation(
                 program + ["run", "--rm", "--name", task.id, "--network=none", "--read-only"] + options + environment
                     + ["--rootfs", task.root.folder] + task.words)
+            // What it keeps of a user's, it is not to leave there.
+            for (name, folder) in [("HOME", "home"), ("XDG_RUNTIME_DIR", "runtime"), ("TMPDIR", "temporary")] {
+                invocation.set(name, to: try space.folder.folder("podman-\(folder)"))
+            }
             invocation.removal = [program + ["rm", "--force", "--time", "0", "--ignore", task.id]]
             return invocation
         }

@@ -48,8 +48,10 @@ private struct JSONReader {
     }
 
     private mutating func value(depth: Int) throws(JSONProblem) -> JSONValue {
-        guard depth <= JSONValue.deepest else { throw problem("too many lists and objects within each other") }
         skipBlanks()
+        if next == UInt8(ascii: "{") || next == UInt8(ascii: "["), depth == JSONValue.deepest {
+            throw problem("too many lists and objects within each other")
+        }
         switch next {
         case UInt8(ascii: "{"): return .object(try members(depth: depth + 1))
         case UInt8(ascii: "["): return .array(try elements(depth: depth + 1))
