@@ -17,7 +17,8 @@ struct CaissonCommand: ParsableCommand {
         [
             (CaissonCommand.self, help), (RunCommand.self, RunCommand.help), (ListCommand.self, ListCommand.help),
             (ExecCommand.self, ExecCommand.help), (StopCommand.self, StopCommand.help),
-            (BenchCommand.self, BenchCommand.help), (DoctorCommand.self, DoctorCommand.help), (CompletionsCommand.self, CompletionsCommand.help),
+            (BenchCommand.self, BenchCommand.help),
+            (DoctorCommand.self, DoctorCommand.help), (CompletionsCommand.self, CompletionsCommand.help),
         ] + ImageCommand.furtherHelp
     }
 

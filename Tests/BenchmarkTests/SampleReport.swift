@@ -2,6 +2,11 @@
 
 /// A report that was never measured.
 enum SampleReport {
+    private static func samples(_ values: [Double]) -> Samples {
+        guard let samples = Samples(values) else { preconditionFailure("no samples: \(values)") }
+        return samples
+    }
+
     static func make(software: Bool? = false, hostile word: String = "") -> BenchmarkReport {
         let engines = [
             BenchmarkReport.Engine(id: "process", title: "process", kind: .process),
@@ -12,7 +17,7 @@ enum SampleReport {
         let time = Metric(name: "time\(word)", unit: "ms\(word)", better: .lower)
         let rate = Metric(name: "rate", unit: "1/s", better: .higher)
         func series(_ engine: String, _ metric: Metric, _ values: [Double]) -> BenchmarkReport.Series {
-            .init(workload: "start", engine: engine, metric: metric, samples: Samples(values) ?? Samples([0])!)
+            .init(workload: "start", engine: engine, metric: metric, samples: samples(values))
         }
         return BenchmarkReport(
             setup: .init(

@@ -76,7 +76,7 @@ extension Comparison {
         if !differences.isEmpty {
             parts.append((["Not the same in both runs:"] + differences.map { "  \($0)" }).joined(separator: "\n"))
         }
-        var table = [["WORKLOAD", "METRIC", "ENGINE", "BEFORE", "AFTER", "UNIT", "RATIO", "95 % INTERVAL", ""]]
+        var table = [["WORKLOAD", "METRIC", "ENGINE", "BEFORE", "AFTER", "UNIT", "RATIO", "95 % INTERVAL"]]
         for row in rows {
             table.append(
                 [
