@@ -99,7 +99,8 @@ final class BenchRun {
                 participants.append(
                     Participant(
                         engine: .init(
-                            id: engine.id, title: way.title, kind: engine.kind, version: version, notes: way.notes),
+                            id: engine.id, title: way.title, kind: engine.kind, version: version,
+                            notes: way.notes + (problem.map { ["tried before: \($0)"] } ?? [])),
                         way: way))
                 return
             }

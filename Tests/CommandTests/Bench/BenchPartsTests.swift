@@ -34,7 +34,8 @@ import Testing
     }
 
     @Test func theWordsForQEMUsKernelStayWords() {
-        let line = QEMUMachine.commandLine(["/bin/sh", "-c", "echo ready; sleep 600"])
+        let line = QEMUMachine.commandLine(["/bin/sh", "-c", "echo ready; sleep 600"], clock: "tsc_early_khz=1 ")
+        #expect(line.contains(" tsc_early_khz=1 reboot=t "))
         #expect(line.hasSuffix(" sh /bin/sh -c \"echo ready; sleep 600\""))
         // Linux has room for 2048 bytes, and ends a quoted word at a quote before a blank.
         #expect(line.utf8.count < 1500)
@@ -44,6 +45,12 @@ import Testing
         #expect(parts.count == 3)
         #expect(parts.count == 3 && parts[1] == "$@")
         #expect(!line.contains("\n"))
+    }
+
+    @Test func theFrequencyOfTheClockIsFound() {
+        #expect(QEMUMachine.clockWord(cpuinfo: "model\t\t: 1\nbogomips\t: 3992.49\nx: 1\n") == "tsc_early_khz=1996245 ")
+        #expect(QEMUMachine.clockWord(cpuinfo: "bogomips : many") == "")
+        #expect(QEMUMachine.clockWord(cpuinfo: "") == "")
     }
 
     @Test func progressEstimatesOnceItCan() {
