@@ -70,6 +70,7 @@ let package = Package(
         module("HostIO", ["CLinux", "CURing", "HostResources", system]),
         module("FileSharing", ["CLinux", "HostResources"]),
         module("GuestAgent", []),
+        module("Benchmark", []),
         module("LinuxBoot", ["CCompression", "CFDT", "CLinux", "GuestMemory"]),
         module(
             "Caisson",
@@ -89,7 +90,8 @@ let package = Package(
         .executableTarget(
             name: "CaissonCLI",
             dependencies: [
-                "Caisson", "CaissonOptions", "HostIO", "HostResources", "ImageStore", arguments, logging, system,
+                "Benchmark", "Caisson", "CaissonOptions", "HostIO", "HostResources", "ImageStore", arguments, logging,
+                system,
             ],
             swiftSettings: strict),
         .executableTarget(name: "BootLinux", dependencies: ["Caisson", system], swiftSettings: strict),
@@ -102,6 +104,7 @@ let package = Package(
         tests("KVM", ["KVM", "GuestMemory", "CLinux"]),
         tests("SoftwareKVM", ["SoftwareKVM", "KVM", "GuestMemory", "TestSupport", "CLinux"]),
         tests("Devices", ["Devices", "Virtio", "GuestMemory", "TestSupport", "CLinux"]),
+        tests("Benchmark", ["Benchmark", "TestSupport"]),
         tests("FileSharing", ["FileSharing", "HostResources", "TestSupport", "CLinux"]),
         tests("GuestAgent", ["GuestAgent", "HostIO", "TestSupport", "CLinux"]),
         tests("HostIO", ["HostIO", "TestSupport", "CLinux", system]),
@@ -116,7 +119,10 @@ let package = Package(
             ]),
         tests(
             "Command",
-            ["CaissonCLI", "CaissonOptions", "Caisson", "HostIO", "ImageStore", "TestSupport", "CLinux", system]),
+            [
+                "CaissonCLI", "CaissonOptions", "Benchmark", "Caisson", "HostIO", "ImageStore", "TestSupport", "CLinux",
+                system,
+            ]),
         tests(
             "Live",
             ["Caisson", "KVM", "SoftwareKVM", "GuestMemory", "Devices", "HostIO", "TestSupport", "CLinux", system],

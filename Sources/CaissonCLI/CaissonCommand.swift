@@ -9,8 +9,7 @@ struct CaissonCommand: ParsableCommand {
         version: "caisson \(Version.current)",
         subcommands: [
             RunCommand.self, ListCommand.self, ExecCommand.self, StopCommand.self, ImageCommand.self,
-            DoctorCommand.self,
-            CompletionsCommand.self,
+            BenchCommand.self, DoctorCommand.self, CompletionsCommand.self,
         ])
 
     /// What the help of each command says after its options.
@@ -18,6 +17,7 @@ struct CaissonCommand: ParsableCommand {
         [
             (CaissonCommand.self, help), (RunCommand.self, RunCommand.help), (ListCommand.self, ListCommand.help),
             (ExecCommand.self, ExecCommand.help), (StopCommand.self, StopCommand.help),
+            (BenchCommand.self, BenchCommand.help),
             (DoctorCommand.self, DoctorCommand.help), (CompletionsCommand.self, CompletionsCommand.help),
         ] + ImageCommand.furtherHelp
     }
@@ -29,6 +29,7 @@ struct CaissonCommand: ParsableCommand {
           caisson list                       what is running
           caisson exec -it NAME -- sh        one more command in it
           caisson stop NAME                  ends it
+          caisson bench                      what a machine costs against a container
           caisson doctor                     whether machines can run on this host
 
         EXIT STATUS:

@@ -6,7 +6,7 @@ import Logging
 extension RunOptions {
     private static let leastMemory: UInt64 = 32 << 20
 
-    static func memorySize(_ text: String) throws(CommandError) -> UInt64 {
+    package static func memorySize(_ text: String) throws(CommandError) -> UInt64 {
         guard let size = ByteSize(parsing: text) else {
             throw .usage("--memory '\(text)' is no size: use a number and K, M, G or T, as in 512M or 1.5G")
         }

@@ -3,6 +3,8 @@ package enum JSONValue: Equatable {
     case null
     case bool(Bool)
     case integer(UInt64)
+    /// Finite.
+    case number(Double)
     case string(String)
     case array([JSONValue])
     case object([(key: String, value: JSONValue)])
@@ -49,6 +51,7 @@ package enum JSONValue: Equatable {
         case .null: text += "null"
         case .bool(let value): text += value ? "true" : "false"
         case .integer(let value): text += "\(value)"
+        case .number(let value): text += "\(value)"
         case .string(let value): text += Self.quoted(value)
         case .array(let values):
             list(values, ("[", "]")) { value, text, inner in value.write(to: &text, indentation: inner) }

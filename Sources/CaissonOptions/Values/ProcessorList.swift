@@ -1,14 +1,14 @@
 import Caisson
 
 /// Numbers of processors as taskset and cpusets write them: `0,2-4`.
-struct ProcessorList: Equatable {
-    static let numbers = VirtualMachineConfiguration.allowedHostProcessors
+package struct ProcessorList: Equatable {
+    package static let numbers = VirtualMachineConfiguration.allowedHostProcessors
 
     /// In the order in which they were written.
-    let processors: [Int]
+    package let processors: [Int]
 
     /// Reads numbers and ranges of them, parted by commas. Nil for anything else, and for numbers beyond `numbers`.
-    init?(parsing text: String) {
+    package init?(parsing text: String) {
         var processors: [Int] = []
         for part in text.split(separator: ",", omittingEmptySubsequences: false) {
             let ends = part.split(separator: "-", omittingEmptySubsequences: false)
