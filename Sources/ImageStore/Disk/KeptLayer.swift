@@ -38,6 +38,11 @@ package enum KeptLayer {
         }
     }
 
+    /// Not every user's PATH has it.
+    private static var maker: String {
+        ["/usr/sbin/mkfs.ext4", "/sbin/mkfs.ext4"].first(where: HostFile.exists) ?? "mkfs.ext4"
+    }
+
     private static func make(_ path: String, size: UInt64, _ owner: Owner) throws(ImageStoreError) {
         let directory = FilePath(path).removingLastComponent().string
         let folder = directory.isEmpty ? "." : directory
@@ -46,7 +51,7 @@ package enum KeptLayer {
         let output = try UnnamedFile(in: folder)
         // Another process's path to it.
         let program = try HostProgram(
-            "mkfs.ext4",
+            maker,
             [
                 "-q", "-F", "-L", owner.label, "-m", "0", "-E", "lazy_itable_init=1,lazy_journal_init=1",
                 "/proc/\(getpid())/fd/\(file.descriptor)",
