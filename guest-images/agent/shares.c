@@ -7,6 +7,8 @@
 
 #define PATH_LIMIT 256
 
+extern char **environ;
+
 /* The first that could not be mounted. */
 static char failed_path[PATH_LIMIT];
 static int failure;
