@@ -55,15 +55,25 @@ private final class Place {
     }
 
     func clear() {
-        remove(share)
+        remove(Array(share.utf8CString))
         round += 1
         mkdir(share, 0o755)
     }
 
     private var share: String { "\(path)/\(round)" }
 
-    private func remove(_ path: String) {
-        _ = nftw(path, { path, _, _, _ in path.map { Glibc.remove($0) } ?? 0 }, 16, FTW_DEPTH | FTW_PHYS)
+    /// Removes a file, or a directory with all that is in it. The path ends with a NUL.
+    private func remove(_ path: [CChar]) {
+        guard unlink(path) != 0, let stream = opendir(path) else { return }
+        while let entry = readdir(stream) {
+            let name = withUnsafeBytes(of: &entry.pointee.d_name) {
+                $0.prefix { $0 != 0 }.map { CChar(bitPattern: $0) }
+            }
+            if name == [46] || name == [46, 46] { continue }
+            remove(path.dropLast() + [47] + name + [0])
+        }
+        closedir(stream)
+        rmdir(path)
     }
 
     func makeServer(isReadOnly: Bool) -> FileServer? {

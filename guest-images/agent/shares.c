@@ -8,6 +8,8 @@
 
 #define SHARE_PATH_LIMIT 256
 
+extern char **environ;
+
 /* The first that could not be mounted. */
 static char failed_path[SHARE_PATH_LIMIT];
 static int failure;

@@ -44,6 +44,7 @@ extension FileServer {
         let parent = try nodes.node(header.node)
         let hostFlags = try hostFlags(flags)
         try files.checkRoom()
+        try nodes.checkRoom()
         let directory = try nodes.descriptor(of: parent)
         let descriptor: OwnedFileDescriptor
         do throws(FileError) {

@@ -19,6 +19,7 @@ extension FileServer {
         _ header: FuseHeader, _ name: FileName, _ body: (Int32) throws(FileError) -> Void
     ) throws(FileError) {
         let parent = try nodes.node(header.node)
+        try nodes.checkRoom()
         let directory = try nodes.descriptor(of: parent)
         try asUser(of: header) { () throws(FileError) in try body(directory) }
         answer.append(try lookUp(name, in: parent))

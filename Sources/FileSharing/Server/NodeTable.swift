@@ -57,12 +57,17 @@ struct NodeTable: ~Copyable {
             move(known, to: name, in: parent)
             return known
         }
-        guard nodes.count < limit else { throw .tooMany }
+        try checkRoom()
         lastID += 1
         let node = Node(id: lastID, identity: identity, parent: parent.id, name: name)
         node.lookups = 1
         add(node)
         return node
+    }
+
+    /// - Throws: `ENFILE` where there are as many as can be.
+    func checkRoom() throws(FileError) {
+        guard nodes.count < limit else { throw .tooMany }
     }
 
     /// The node was seen there.

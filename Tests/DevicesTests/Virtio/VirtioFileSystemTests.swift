@@ -84,6 +84,12 @@ struct VirtioFileSystemTests {
         #expect(bench.status.contains(.needsReset))
         bench.setStatus([])
         #expect(host.resets.load(ordering: .relaxed) == 1)
+        // A driver begins with empty rings.
+        for ring in [driver.state.availableRing, driver.state.usedRing] {
+            for offset in stride(from: 0 as UInt64, to: 80, by: 8) {
+                try bench.memory.store(0 as UInt64, at: GuestAddress(ring.rawValue + offset))
+            }
+        }
         driver = try bench.startWithDrivers()[1]
         try add([7], to: &driver, room: 1)
         try bench.run(&driver, queue: 1)

@@ -13,7 +13,7 @@ final class TestMessage: FuseMessage {
         request = .allocate(byteCount: max(bytes.count, 1), alignment: 8)
         request.copyBytes(from: bytes)
         room = .allocate(byteCount: max(count, 1), alignment: 8)
-        for index in 0..<max(count, 1) { room[index] = 0xee }
+        room.initializeMemory(as: UInt8.self, repeating: 0xee)
         requestSize = UInt64(bytes.count)
         answerRoom = UInt64(count)
     }
@@ -26,11 +26,16 @@ final class TestMessage: FuseMessage {
     let requestSize: UInt64
     let answerRoom: UInt64
 
-    func copyRequest(atMost count: Int) -> [UInt8] { Array(request[..<min(count, Int(requestSize))]) }
+    func copyRequest(atMost count: Int) -> [UInt8] {
+        Array(UnsafeRawBufferPointer(rebasing: request[..<min(count, Int(requestSize))]))
+    }
 
     func store(_ bytes: Span<UInt8>, at offset: UInt64) {
-        for index in 0..<bytes.count where offset + UInt64(index) < answerRoom {
-            room[Int(offset) + index] = bytes[index]
+        guard offset < answerRoom else { return }
+        let count = min(bytes.count, Int(answerRoom - offset))
+        bytes.withUnsafeBytes { bytes in
+            UnsafeMutableRawBufferPointer(rebasing: room[Int(offset)...]).copyMemory(
+                from: UnsafeRawBufferPointer(rebasing: bytes[..<count]))
         }
     }
 
@@ -56,7 +61,7 @@ final class TestMessage: FuseMessage {
         return pieces.withUnsafeBufferPointer(body)
     }
 
-    func answer(_ count: UInt32) -> [UInt8] { Array(room[..<Int(count)]) }
+    func answer(_ count: UInt32) -> [UInt8] { Array(UnsafeRawBufferPointer(rebasing: room[..<Int(count)])) }
 }
 
 /// What a guest got for a request: an errno, or bytes.
@@ -140,7 +145,7 @@ final class FuseGuest {
 
     /// - Parameter room: bytes behind the answer's head.
     func request(
-        _ operation: FuseOperation, node: UInt64 = root, _ body: [UInt8] = [], room: Int = 4096
+        _ operation: FuseOperation, node: UInt64 = root, _ body: [UInt8] = [], room: Int = 256
     ) -> Answer {
         request(number: operation.rawValue, node: node, body, room: room)
     }
