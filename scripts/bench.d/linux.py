@@ -133,11 +133,12 @@ def commands(bench, rounds):
 
 
 def _in_running_machine(bench, image, rounds):
-    name = f"bench-{os.getpid()}"
     times = []
     with SilentInput() as silence, Running(
-        [bench.caisson, "run", "--name", name, "--root", image, "--", "sh", "-c", "echo up; exec sleep 3600"],
+        [bench.caisson, "run", "--root", image, "--", "sh", "-c", "echo up; exec sleep 3600"],
         stdin=silence) as process:
+        # What a machine is called that was given no name.
+        name = f"machine-{process.pid}"
         try:
             process.wait_for(b"up\n", BOOT_PATIENCE)
         except NoAnswer as reason:

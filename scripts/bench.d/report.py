@@ -45,7 +45,7 @@ def show(results, stream):
         for result in group:
             low, high = spread(result.samples)
             ours = result.subject == "caisson"
-            line = f"  {result.subject:15}{result.median:9.2f}  {f'{low:.2f} to {high:.2f}':20}"
+            line = f"  {result.subject:15}{result.median:9.2f}  {f'{low:.2f} to {high:.2f}':20} "
             line += paint(36 if ours else 2, f"{bar(result.median, largest):{BAR}}")
             if not ours:
                 ratio = against[result.subject]
