@@ -1,4 +1,5 @@
 import Glibc
+import HostIO
 import ImageStore
 import SystemPackage
 

@@ -1,4 +1,5 @@
 import Benchmark
+import HostIO
 import ImageStore
 
 extension BenchmarkReport {
