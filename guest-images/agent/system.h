@@ -85,11 +85,33 @@ struct signal_information {
 	unsigned char rest[124];
 };
 
-#define system1(name, a) my_syscall1(__NR_##name, a)
-#define system2(name, a, b) my_syscall2(__NR_##name, a, b)
-#define system3(name, a, b, c) my_syscall3(__NR_##name, a, b, c)
-#define system4(name, a, b, c, d) my_syscall4(__NR_##name, a, b, c, d)
-#define system6(name, a, b, c, d, e, f) my_syscall6(__NR_##name, a, b, c, d, e, f)
+/* nolibc's own put arguments into registers one by one: a call among them would change those that are filled already. */
+#define system1(name, a)                           \
+	({                                         \
+		long a_ = (long)(a);               \
+		my_syscall1(__NR_##name, a_);      \
+	})
+#define system2(name, a, b)                        \
+	({                                         \
+		long a_ = (long)(a), b_ = (long)(b); \
+		my_syscall2(__NR_##name, a_, b_);  \
+	})
+#define system3(name, a, b, c)                                        \
+	({                                                            \
+		long a_ = (long)(a), b_ = (long)(b), c_ = (long)(c);  \
+		my_syscall3(__NR_##name, a_, b_, c_);                 \
+	})
+#define system4(name, a, b, c, d)                                                      \
+	({                                                                             \
+		long a_ = (long)(a), b_ = (long)(b), c_ = (long)(c), d_ = (long)(d);   \
+		my_syscall4(__NR_##name, a_, b_, c_, d_);                              \
+	})
+#define system6(name, a, b, c, d, e, f)                                                \
+	({                                                                             \
+		long a_ = (long)(a), b_ = (long)(b), c_ = (long)(c), d_ = (long)(d);   \
+		long e_ = (long)(e), f_ = (long)(f);                                   \
+		my_syscall6(__NR_##name, a_, b_, c_, d_, e_, f_);                      \
+	})
 
 static inline unsigned long signal_bit(int number)
 {

@@ -11,7 +11,7 @@ struct RootCommandTests {
         let image = try RootImage(type)
         let sum = image.sum
         let script = """
-            cat; echo "$A|$HOME|$PWD|$HOSTNAME"; id -u; id -G; echo err >&2; cat /etc/note
+            cat; echo "$A|$HOME|$PWD|$HOSTNAME"; busybox uname -n; id -u; id -G; echo err >&2; cat /etc/note
             echo mine >/tmp/x && cat /tmp/x; touch /home/builder/y && ls /home/builder
             ip -o -4 addr show eth0 | head -1; cat /etc/resolv.conf
             exit 7
@@ -23,8 +23,8 @@ struct RootCommandTests {
         let (output, status) = run.finish()
         let lines = output.split(separator: "\n", omittingEmptySubsequences: false)
         #expect(
-            lines.prefix(8) == [
-                "line 1", "line 2b c|/home/builder|/home/builder/new|t", "1000", "1000 10", "original", "mine", "new",
+            lines.prefix(9) == [
+                "line 1", "line 2b c|/home/builder|/home/builder/new|t", "t", "1000", "1000 10", "original", "mine", "new",
                 "y",
             ])
         #expect(output.contains("inet 10.0.2.15/24"))
