@@ -104,6 +104,8 @@ package final class GuestCopyOut: CommandObserver {
                 return nil
             }
         }
+        // A process that ends now lets go of nothing.
+        if problem != nil { state.withLock { $0.receiver.files.discard() } }
         finish(problem)
     }
 

@@ -74,10 +74,14 @@ package final class ReceivedFiles {
         SharedFileDescriptor(try OwnedFileDescriptor(opening: path, .readOnly, options: .directory))
     }
 
-    deinit {
+    deinit { discard() }
+
+    /// Takes away what has not come to its place.
+    package func discard() {
         levels = []
         file = nil
         if isThere, !isPlaced { try? remove(ownName, in: base) }
+        isThere = false
     }
 
     private func failure(_ operation: String, _ name: FileName, _ errno: Errno = .current) -> HostError {

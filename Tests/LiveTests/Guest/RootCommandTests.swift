@@ -24,7 +24,8 @@ struct RootCommandTests {
         let lines = output.split(separator: "\n", omittingEmptySubsequences: false)
         #expect(
             lines.prefix(9) == [
-                "line 1", "line 2b c|/home/builder|/home/builder/new|t", "t", "1000", "1000 10", "original", "mine", "new",
+                "line 1", "line 2b c|/home/builder|/home/builder/new|t", "t", "1000", "1000 10", "original", "mine",
+                "new",
                 "y",
             ])
         #expect(output.contains("inet 10.0.2.15/24"))
