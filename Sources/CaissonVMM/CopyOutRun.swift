@@ -38,8 +38,9 @@ final class CopyOutRun: Sendable {
         }
     }
 
-    /// Says what failed. A command that succeeded has then come to nothing.
+    /// Gives up what is under way, and says what failed. A command that succeeded has then come to nothing.
     func status(after ending: ExitStatus) -> ExitStatus {
+        for (copy, _) in copies { copy.abandon() }
         let problems = state.withLock { $0.problems }
         for problem in problems { Messages.say(problem) }
         return ending == .command(0) && !problems.isEmpty ? .commandLost : ending

@@ -57,6 +57,14 @@ package final class GuestCopyOut: CommandObserver {
         } catch { finish(error.message) }
     }
 
+    /// Takes no more, and leaves nothing of what has not come whole: a process that ends lets go of nothing by itself.
+    package func abandon() {
+        state.withLock { state in
+            if state.problem == nil { state.problem = "it was interrupted" }
+            state.receiver.files.discard()
+        }
+    }
+
     package func commandStarted(process: UInt32) {}
     package func commandTakesInput() {}
     package func commandClosed(_ stream: CommandStream) {}
@@ -104,8 +112,7 @@ package final class GuestCopyOut: CommandObserver {
                 return nil
             }
         }
-        // A process that ends now lets go of nothing.
-        if problem != nil { state.withLock { $0.receiver.files.discard() } }
+        if problem != nil { abandon() }
         finish(problem)
     }
 
