@@ -38,11 +38,6 @@ package enum KeptLayer {
         }
     }
 
-    /// Not every user's PATH has it.
-    private static var maker: String {
-        ["/usr/sbin/mkfs.ext4", "/sbin/mkfs.ext4"].first(where: HostFile.exists) ?? "mkfs.ext4"
-    }
-
     private static func make(_ path: String, size: UInt64, _ owner: Owner) throws(ImageStoreError) {
         let directory = FilePath(path).removingLastComponent().string
         let folder = directory.isEmpty ? "." : directory
@@ -51,7 +46,8 @@ package enum KeptLayer {
         let output = try UnnamedFile(in: folder)
         // Another process's path to it.
         let program = try HostProgram(
-            maker,
+            // Not every user's PATH has it.
+            HostFile.program("mkfs.ext4") ?? "mkfs.ext4",
             [
                 "-q", "-F", "-L", owner.label, "-m", "0", "-E", "lazy_itable_init=1,lazy_journal_init=1",
                 "/proc/\(getpid())/fd/\(file.descriptor)",
