@@ -75,7 +75,7 @@ struct FileCopyTests {
     }
 
     @Test func `a copy that fails is a failure, and leaves nothing`() throws {
-        let image = try RootImage("squashfs")
+        let image = try RootImage("erofs")
         let folder = Folder()
         folder.file("a", "x")
         let run = try image.run(["--copy-out", "/etc:\(folder.path)/a"], ["true"])

@@ -70,7 +70,7 @@ struct RootCommandTests {
     }
 
     @Test func `signals reach the command, which may handle them`() throws {
-        let image = try RootImage("squashfs")
+        let image = try RootImage("erofs")
         let script = "trap 'echo got it; exit 9' TERM; echo ready; while :; do sleep 1; done"
         let run = try image.run([], ["sh", "-c", script])
         try run.expect("ready\n", within: .seconds(300))
