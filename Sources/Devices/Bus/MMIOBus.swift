@@ -16,7 +16,7 @@ package final class MMIOBus: Sendable {
         }
     }
 
-    private let map: AddressMap<UInt64, any MMIODevice>
+    private let map: AddressMap<any MMIODevice>
     private let reads = Atomic<UInt64>(0)
     private let writes = Atomic<UInt64>(0)
 

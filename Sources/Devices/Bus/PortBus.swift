@@ -21,14 +21,18 @@ package final class PortBus: Sendable {
         }
     }
 
-    private let map: AddressMap<UInt16, any PortDevice>
+    private let map: AddressMap<any PortDevice>
     private let reads = Atomic<UInt64>(0)
     private let writes = Atomic<UInt64>(0)
 
     /// - Throws: `overlap`, `baseAboveRange`.
     package init(_ registrations: [Registration]) throws(BusError) {
         map = try AddressMap(
-            registrations.map { .init(addresses: $0.ports, base: $0.base, device: $0.device) },
+            registrations.map {
+                .init(
+                    addresses: UInt64($0.ports.lowerBound)...UInt64($0.ports.upperBound), base: UInt64($0.base),
+                    device: $0.device)
+            },
             blockShift: 3)
     }
 
@@ -39,17 +43,18 @@ package final class PortBus: Sendable {
 
     /// Reads `width` bytes (1, 2 or 4) at `port`.
     package func read(port: UInt16, width: Int) -> UInt32 {
-        if let value = map.withDevice(at: port, width: width, { $0.device.read(offset: $1, width: width) }) {
-            return value
+        let value = map.withDevice(at: UInt64(port), width: width) {
+            $0.device.read(offset: UInt16(truncatingIfNeeded: $1), width: width)
         }
+        if let value { return value }
         reads.wrappingAdd(1, ordering: .relaxed)
         return .max >> (32 - 8 * width)
     }
 
     /// Writes the low `width` bytes (1, 2 or 4) of `value` at `port`.
     package func write(port: UInt16, width: Int, value: UInt32) {
-        let isKnown: Void? = map.withDevice(at: port, width: width) {
-            $0.device.write(offset: $1, width: width, value: value)
+        let isKnown: Void? = map.withDevice(at: UInt64(port), width: width) {
+            $0.device.write(offset: UInt16(truncatingIfNeeded: $1), width: width, value: value)
         }
         if isKnown == nil { writes.wrappingAdd(1, ordering: .relaxed) }
     }
