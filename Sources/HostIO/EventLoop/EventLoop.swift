@@ -31,27 +31,37 @@ package final class EventLoop: Sendable {
 
     private let core: EventLoopCore
 
-    /// Starts the thread.
-    /// - Parameter name: the thread's, at most 15 bytes.
-    package init(name: String) throws(HostError) {
+    private let name: String
+
+    /// - Parameters:
+    ///   - name: the thread's, at most 15 bytes.
+    ///   - startsNow: otherwise `start()` does; until then registered descriptors and work wait.
+    package init(name: String, startsNow: Bool = true) throws(HostError) {
         precondition(name.utf8.count <= 15)
+        self.name = name
         core = try EventLoopCore()
-        var thread = pthread_t()
-        // The thread keeps the core, not the loop: dropping the loop ends the thread.
-        let context = unsafe Unmanaged.passRetained(core)
-        // SAFETY: the body takes over the one reference that was passed.
-        let result = unsafe caisson_start_thread(
-            &thread, name,
-            { context in
-                guard let context = unsafe context else { return nil }
-                unsafe Unmanaged<EventLoopCore>.fromOpaque(context).takeRetainedValue().run()
-                return nil
-            }, context.toOpaque())
-        guard result == 0 else {
-            unsafe context.release()
-            throw HostError("start", "thread \(name)", Errno(rawValue: -result))
+        if startsNow { try start() }
+    }
+
+    /// Starts the thread, unless it was started or the loop stopped.
+    package func start() throws(HostError) {
+        let errno = core.thread.withLock { thread -> Int32 in
+            guard thread.id == nil, !thread.isTakenOver else { return 0 }
+            var id = pthread_t()
+            // The thread keeps the core, not the loop: dropping the loop ends the thread.
+            let context = unsafe Unmanaged.passRetained(core)
+            // SAFETY: the body takes over the one reference that was passed.
+            let result = unsafe caisson_start_thread(
+                &id, name,
+                { context in
+                    guard let context = unsafe context else { return nil }
+                    unsafe Unmanaged<EventLoopCore>.fromOpaque(context).takeRetainedValue().run()
+                    return nil
+                }, context.toOpaque())
+            if result == 0 { thread.id = id } else { unsafe context.release() }
+            return result
         }
-        core.thread.withLock { $0.id = thread }
+        guard errno == 0 else { throw HostError("start", "thread \(name)", Errno(rawValue: -errno)) }
     }
 
     deinit { stop() }
@@ -88,15 +98,16 @@ package final class EventLoop: Sendable {
     package func stop() {
         let isCurrent = isCurrent
         core.requestStop()
-        let thread = core.thread.withLock { thread in
+        let (isFirst, thread) = core.thread.withLock { thread in
             defer { thread.isTakenOver = true }
-            return thread.isTakenOver ? nil : thread.id
+            return (!thread.isTakenOver, thread.id)
         }
-        guard let thread else { return }
+        // Taken over once, so joined once.
+        guard isFirst else { return }
+        guard let thread else { return core.run() }
         if isCurrent {
             pthread_detach(thread)
         } else {
-            // Taken over once, so joined once.
             _ = pthread_join(thread, nil)
             core.thread.withLock { $0.id = nil }
         }

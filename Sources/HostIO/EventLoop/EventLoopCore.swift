@@ -8,6 +8,7 @@ final class EventLoopCore: Sendable {
     typealias Readiness = EventLoop.Readiness
 
     private struct Entry {
+        let id: UInt64
         let descriptor: Int32
         let handler: @Sendable (Readiness) -> Void
         var interest: Readiness = []
@@ -15,16 +16,29 @@ final class EventLoopCore: Sendable {
         var watched: Readiness = []
         /// epoll refuses it, as it does regular files.
         var isAlwaysReady = false
+        /// It is always ready, and waited for.
+        var isReady: Bool { isAlwaysReady && !watched.isDisjoint(with: [.readable, .writable]) }
+        var pauseEnd: ContinuousClock.Instant?
     }
 
     private struct State {
-        var entries: [UInt64: Entry] = [:]
-        var alwaysReady: Set<UInt64> = []
-        /// Ends of pauses.
-        var pauses: [UInt64: ContinuousClock.Instant] = [:]
+        /// In the order of their numbers, which are given once.
+        var entries: [Entry] = []
         var nextID: UInt64 = wakeID + 1
+        /// Of the entries, those in a pause, and those that are ready.
+        var pauseCount = 0
+        var readyCount = 0
         var work: [@Sendable () -> Void] = []
         var isStopping = false
+
+        func index(of id: UInt64) -> Int? {
+            var (low, high) = (0, entries.count)
+            while low < high {
+                let middle = (low + high) / 2
+                if entries[middle].id < id { low = middle + 1 } else { high = middle }
+            }
+            return low < entries.count && entries[low].id == id ? low : nil
+        }
     }
 
     private static let wakeID: UInt64 = 0
@@ -57,9 +71,9 @@ final class EventLoopCore: Sendable {
         let (id, errno) = state.withLock { state in
             let id = state.nextID
             state.nextID += 1
-            state.entries[id] = Entry(descriptor: descriptor, handler: handler)
+            state.entries.append(Entry(id: id, descriptor: descriptor, handler: handler))
             let errno = setInterest(interest, of: id, &state)
-            if errno != nil { state.entries[id] = nil }
+            if errno != nil { state.entries.removeLast() }
             return (id, errno)
         }
         if let errno { throw HostError("watch", "descriptor \(descriptor)", errno) }
@@ -79,16 +93,19 @@ final class EventLoopCore: Sendable {
         // What the handler keeps alive may end with it, and call the loop: that is for after the lock.
         let entry = state.withLock { state in
             _ = setInterest([], of: registration.id, &state)
-            state.pauses[registration.id] = nil
-            return state.entries.removeValue(forKey: registration.id)
+            guard let index = state.index(of: registration.id) else { return Entry?.none }
+            if state.entries[index].pauseEnd != nil { state.pauseCount -= 1 }
+            return state.entries.remove(at: index)
         }
         withExtendedLifetime(entry) {}
     }
 
     func pause(_ registration: EventLoop.Registration, for time: Duration) {
         let errno = state.withLock { state in
-            state.pauses[registration.id] = .now + time
-            return watch(registration.id, &state)
+            guard let index = state.index(of: registration.id) else { return Errno?.none }
+            if state.entries[index].pauseEnd == nil { state.pauseCount += 1 }
+            state.entries[index].pauseEnd = .now + time
+            return watch(index, &state)
         }
         check(errno)
         // The end may come before what the loop waits for.
@@ -109,31 +126,33 @@ final class EventLoopCore: Sendable {
     }
 
     private func setInterest(_ interest: Readiness, of id: UInt64, _ state: inout State) -> Errno? {
-        state.entries[id]?.interest = interest
-        return watch(id, &state)
+        guard let index = state.index(of: id) else { return nil }
+        state.entries[index].interest = interest
+        return watch(index, &state)
     }
 
-    /// Has epoll wait for what the descriptor is to be waited for now.
-    private func watch(_ id: UInt64, _ state: inout State) -> Errno? {
-        guard var entry = state.entries[id] else { return nil }
-        let interest = state.pauses[id] == nil ? entry.interest : []
+    /// Has epoll wait for what an entry's descriptor is to be waited for now.
+    private func watch(_ index: Int, _ state: inout State) -> Errno? {
+        var entry = state.entries[index]
+        let wasReady = entry.isReady
+        let interest = entry.pauseEnd == nil ? entry.interest : []
         guard entry.watched != interest else { return nil }
-        defer { state.entries[id] = entry }
         if !entry.isAlwaysReady {
             let operation =
                 entry.watched.isEmpty ? EPOLL_CTL_ADD : interest.isEmpty ? EPOLL_CTL_DEL : EPOLL_CTL_MOD
-            let errno = control(operation, entry.descriptor, interest, id)
+            let errno = control(operation, entry.descriptor, interest, entry.id)
             // EPERM: the file's kind has no readiness to wait for.
             if let errno, errno != .notPermitted { return errno }
             entry.isAlwaysReady = errno == .notPermitted
         }
         entry.watched = interest
-        if entry.isAlwaysReady {
-            if interest.isDisjoint(with: [.readable, .writable]) {
-                state.alwaysReady.remove(id)
-            } else if state.alwaysReady.insert(id).inserted {
-                wakeUp()
-            }
+        state.entries[index] = entry
+        switch (wasReady, entry.isReady) {
+        case (false, true):
+            state.readyCount += 1
+            wakeUp()
+        case (true, false): state.readyCount -= 1
+        default: break
         }
         return nil
     }
@@ -150,7 +169,9 @@ final class EventLoopCore: Sendable {
     func run() {
         var events = InlineArray<32, caisson_event>(repeating: caisson_event())
         while true {
-            let (isBusy, pauseEnd) = state.withLock { (!$0.alwaysReady.isEmpty, $0.pauses.values.min()) }
+            let (isBusy, pauseEnd) = state.withLock { state in
+                (state.readyCount > 0, state.pauseCount > 0 ? state.entries.compactMap(\.pauseEnd).min() : nil)
+            }
             let count = wait(&events, timeout: isBusy ? 0 : Self.milliseconds(until: pauseEnd))
             if pauseEnd != nil { endPauses() }
             for index in 0..<count {
@@ -161,7 +182,7 @@ final class EventLoopCore: Sendable {
                 }
             }
             if isBusy {
-                for id in state.withLock({ $0.alwaysReady }) { call(id, nil) }
+                for id in state.withLock({ $0.entries.filter(\.isReady).map(\.id) }) { call(id, nil) }
             }
             let (work, isStopping) = state.withLock { state in
                 let work = state.work
@@ -185,9 +206,11 @@ final class EventLoopCore: Sendable {
         let errno = state.withLock { state in
             let now = ContinuousClock.now
             var first: Errno?
-            for id in state.pauses.filter({ $0.value <= now }).keys {
-                state.pauses[id] = nil
-                first = watch(id, &state) ?? first
+            for index in state.entries.indices {
+                guard let end = state.entries[index].pauseEnd, end <= now else { continue }
+                state.entries[index].pauseEnd = nil
+                state.pauseCount -= 1
+                first = watch(index, &state) ?? first
             }
             return first
         }
@@ -207,7 +230,7 @@ final class EventLoopCore: Sendable {
     /// A descriptor removed meanwhile has no entry, and its event is void. Without `readiness` it is what was asked for.
     private func call(_ id: UInt64, _ readiness: Readiness?) {
         let found = state.withLock { state in
-            state.entries[id].map { ($0.handler, readiness ?? $0.interest) }
+            state.index(of: id).map { (state.entries[$0].handler, readiness ?? state.entries[$0].interest) }
         }
         if let (handler, readiness) = found { handler(readiness) }
     }
@@ -217,9 +240,8 @@ final class EventLoopCore: Sendable {
         while true {
             let (entries, work) = state.withLock { state in
                 let rest = (state.entries, state.work)
-                state.entries = [:]
-                state.alwaysReady = []
-                state.pauses = [:]
+                state.entries = []
+                (state.pauseCount, state.readyCount) = (0, 0)
                 state.work = []
                 return rest
             }
