@@ -26,8 +26,9 @@ package final class UserNetwork: Sendable {
     /// $CAISSON_SLIRP, or `caisson-slirp` beside this program.
     package static var defaultProgram: String {
         if let path = HostProcess.environment("CAISSON_SLIRP") { return path }
-        let own = HostProcess.executablePath.map { FilePath($0).removingLastComponent() }
-        return (own ?? FilePath(".")).appending("caisson-slirp").string
+        let own = HostProcess.executablePath ?? ""
+        let folder = own.utf8.lastIndex(of: UInt8(ascii: "/")).map { String(own[...$0]) } ?? ""
+        return folder + "caisson-slirp"
     }
 
     /// Whether the helper is there at all.
