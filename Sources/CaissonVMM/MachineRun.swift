@@ -37,15 +37,13 @@ final class MachineRun: Sendable {
                     if hasEnded { copies.start(in: machine) { machine.beginStop() } } else { machine.beginStop() }
                 }
             }
-            let signals = SignalWatch(Self.signals(forCommand: command != nil)) { [self] number in
-                handle(number, machine, command)
-            }
+            var signals = SignalWatch(Self.signals(forCommand: command != nil))
             try machine.startHere()
             try command?.start(in: machine)
             var recorder = file.map { StatisticsRecorder(of: machine, in: $0) }
             defer { recorder.take()?.finish(machine.statistics) }
-            // A signal may have come before there was anything to stop.
-            if interruption.withLock({ $0 }) != nil { stop(machine, .success) }
+            // A machine that starts is not stopped before it has: nothing could be done about a signal until now.
+            signals.listen { [self] number in handle(number, machine, command) }
             startDeadline(machine)
             tellPaths(machine)
             let reason = try machine.waitHereUntilStopped {

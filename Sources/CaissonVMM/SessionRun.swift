@@ -18,7 +18,8 @@ final class SessionRun: Sendable {
     func run(on socket: consuming OwnedFileDescriptor) -> ExitStatus {
         do throws(VirtualMachineError) {
             let run = try CommandRun(command) { [hasEnded] _ in hasEnded.signal() }
-            let signals = SignalWatch(MachineRun.signals(forCommand: true)) { [self] number in
+            var signals = SignalWatch(MachineRun.signals(forCommand: true))
+            signals.listen { [self] number in
                 guard number != SIGWINCH else { return run.resize() }
                 guard !run.forward(number, isEnding: MachineRun.isEnding(number)) else { return }
                 interruption.withLock { $0 = .signal(number) }
