@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <linux/mman.h>
+#include <malloc.h>
 #include <stdint.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -60,6 +61,29 @@ int64_t caisson_pread(int fd, void *to, size_t count, int64_t offset)
 {
     ssize_t result = pread(fd, to, count, offset);
     return result < 0 ? -errno : result;
+}
+
+// Kernels before 5.14 do not know of it: they make the pages one by one, as they are used.
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
+static void make_pages(uintptr_t start, uintptr_t end)
+{
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+
+    start &= ~(page - 1);
+    madvise((void *)start, ((end + page - 1) & ~(page - 1)) - start, MADV_POPULATE_WRITE);
+}
+
+void caisson_prepare_heap(void)
+{
+    const uintptr_t heap = 128 << 10;
+    uintptr_t heap_end = (uintptr_t)sbrk(0);
+
+    mallopt(M_ARENA_MAX, 1);
+    // glibc begins with a little more.
+    make_pages(heap_end - heap, heap_end);
 }
 
 int caisson_release_code(void)

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -61,6 +62,26 @@ int caisson_pin_thread(int processor, cpu_set_t *previous)
 int caisson_unpin_thread(const cpu_set_t *previous)
 {
     return sched_setaffinity(0, sizeof *previous, previous) < 0 ? -errno : 0;
+}
+
+// The first version of struct sched_attr in <linux/sched/types.h>, which cannot be included beside glibc's <sched.h>;
+// before 2.41 glibc does not name it.
+struct scheduling {
+    uint32_t size, policy;
+    uint64_t flags;
+    int32_t nice;
+    uint32_t priority;
+    uint64_t runtime, deadline, period;
+};
+
+int caisson_set_time_slice(uint64_t nanoseconds)
+{
+    struct scheduling attributes;
+    // All else stays as it is.
+    if (syscall(SYS_sched_getattr, 0, &attributes, sizeof attributes, 0) < 0)
+        return -errno;
+    attributes.runtime = nanoseconds;
+    return syscall(SYS_sched_setattr, 0, &attributes, 0) < 0 ? -errno : 0;
 }
 
 int64_t caisson_thread_cpu_time(pthread_t thread)

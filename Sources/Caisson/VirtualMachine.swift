@@ -87,6 +87,10 @@ public final class VirtualMachine: Sendable {
         self.logger = logger ?? Self.quietLogger
     }
 
+    /// Begins with what the first machine of this process will need of the host, whatever it will be; returns at once. For a process
+    /// that is about to make one.
+    package static func prepareHost() { BlankMachine.makeAhead() }
+
     /// A machine that nobody holds any more stops.
     deinit {
         guard let parts = parts.withLock({ exchange(&$0, with: nil) }) else { return }
@@ -281,10 +285,12 @@ public final class VirtualMachine: Sendable {
         }
         let counters = MachineCounters(processorCount: configuration.cpuCount)
         self.counters.withLock { $0 = counters }
-        let core = MachineCore(configuration, counters: counters.processors, logger: logger)
+        let core = try MachineCore(configuration, counters: counters.processors, logger: logger)
         do throws(VirtualMachineError) {
             try openHostSide(images)
             try startInstance(core)
+            // A thread takes longer to start than a guest to its first access, which waits for it then.
+            try startThreads()
         } catch {
             core.cancel()
             throw error
@@ -293,7 +299,7 @@ public final class VirtualMachine: Sendable {
 
     private func openHostSide(_ images: BootImages) throws(VirtualMachineError) {
         let loop: EventLoop
-        do { loop = try EventLoop(name: "caisson-io") } catch { throw VirtualMachineError(error) }
+        do { loop = try EventLoop(name: "caisson-io", startsNow: false) } catch { throw VirtualMachineError(error) }
         let control: LineServer?
         let devices: HostDevices
         do {
@@ -308,6 +314,12 @@ public final class VirtualMachine: Sendable {
         counters.withLock { $0?.setDevices(devices) }
         parts.withLock { $0 = Parts(images: images, loop: loop, devices: devices, control: control) }
         if let console = try openConsole(loop) { parts.withLock { $0?.console = console } }
+    }
+
+    private func startThreads() throws(VirtualMachineError) {
+        guard let parts = parts.withLock({ $0 }) else { return }
+        do throws(HostError) { try parts.loop.start() } catch { throw VirtualMachineError(error) }
+        try parts.devices.start()
     }
 
     private func startInstance(_ core: MachineCore) throws(VirtualMachineError) {
@@ -348,15 +360,15 @@ public final class VirtualMachine: Sendable {
     private func restart() {
         parts.withLock { $0?.instance = nil }
         let counters = counters.withLock { $0?.processors ?? [] }
-        let core = MachineCore(configuration, counters: counters, logger: logger)
         do throws(VirtualMachineError) {
-            try startInstance(core)
+            let core = try MachineCore(configuration, counters: counters, logger: logger)
+            do throws(VirtualMachineError) { try startInstance(core) } catch {
+                core.cancel()
+                throw error
+            }
             // A pause may have met the old instance on its way out.
             status.withLock { $0.state = .running }
-        } catch {
-            core.cancel()
-            finish(.failure(error))
-        }
+        } catch { finish(.failure(error)) }
     }
 
     func finish(_ outcome: Outcome) {

@@ -1,5 +1,6 @@
 // `caisson`: the process of one machine, and the way to everything else.
 
+import CLinux
 import Caisson
 import CaissonOptions
 import Glibc
@@ -12,6 +13,7 @@ import SystemPackage
 enum CaissonVMM {
     static func main() {
         HostProcess.openStandardStreams()
+        caisson_prepare_heap()
         let words = Array(CommandLine.arguments.dropFirst())
         if let status = session(words) { exit(status.code) }
         guard let description = described(words) ?? plainlyAsked(words) else { becomeCommand(words) }
@@ -39,6 +41,7 @@ enum CaissonVMM {
     /// The machine that `caisson-cli` describes, with its files open. No command begins with `name=`.
     private static func described(_ words: [String]) -> MachineDescription? {
         guard words.first?.hasPrefix("name=") == true else { return nil }
+        VirtualMachine.prepareHost()
         do throws(MachineDescriptionError) {
             return try MachineDescription(arguments: words)
         } catch {
@@ -50,8 +53,11 @@ enum CaissonVMM {
     /// The machine that `caisson run` asks for, if it does so in the plainest words and nothing is wrong: the parser,
     /// and another program to run it, would take longer than the machine.
     private static func plainlyAsked(_ words: [String]) -> MachineDescription? {
-        guard words.first == "run", HostProcess.environment("CAISSON_VMM") == nil else { return nil }
-        return try? RunOptions(plain: words.dropFirst())?.describe()
+        guard words.first == "run", HostProcess.environment("CAISSON_VMM") == nil,
+            let options = RunOptions(plain: words.dropFirst())
+        else { return nil }
+        VirtualMachine.prepareHost()
+        return try? options.describe()
     }
 
     /// All else, and every mistake, is for `caisson-cli`.

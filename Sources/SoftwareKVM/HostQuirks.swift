@@ -20,9 +20,9 @@ package struct HostQuirks: OptionSet, Hashable, Sendable {
     package var needRepair: Bool { !isEmpty }
 
     /// What a host is likely to do before it was probed, by whether its processor tells of virtualization.
-    package static var expected: HostQuirks {
-        caisson_processor_can_virtualize() == 1 ? [] : .syscallKeepsPrivilegeLevel
-    }
+    package static let expected = HostQuirks(
+        rawValue: caisson_processor_can_virtualize() == 1
+            ? 0 : kernelCodeIsEmulated.rawValue | syscallKeepsPrivilegeLevel.rawValue)
 
     /// The MSRs whose accesses by the guest the machine's filter must bring to `HostRepair`; nil where none.
     package var interceptedMSRs: MSRFilter? {

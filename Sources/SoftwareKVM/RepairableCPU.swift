@@ -19,6 +19,8 @@ package protocol RepairableCPU: ~Copyable {
     func readMSR(_ index: UInt32) throws(Failure) -> UInt64
     /// Writes a model-specific register, past any MSR filter. A value that the kernel refuses is a failure.
     func writeMSR(_ index: UInt32, _ value: UInt64) throws(Failure)
+    /// Writes the registers that SYSCALL goes by, in one request.
+    func writeSystemCallMSRs(star: UInt64, lstar: UInt64, sfmask: UInt64) throws(Failure)
     /// Reads or writes the x87, SSE and AVX state: `struct kvm_xsave`, 4096 bytes in XSAVE's standard format
     /// (Intel SDM 1, 13.4).
     func getExtendedState(_ state: UnsafeMutableRawPointer) throws(Failure)

@@ -1,8 +1,15 @@
 import CLinux
 package import KVM
 
-// The vCPU's own methods meet every requirement.
-extension VCPU: RepairableCPU {}
+// The vCPU's own methods meet the other requirements.
+extension VCPU: RepairableCPU {
+    package func writeSystemCallMSRs(star: UInt64, lstar: UInt64, sfmask: UInt64) throws(KVMError) {
+        try setMSRs([
+            ModelSpecificRegister(MSR.star, star), ModelSpecificRegister(MSR.lstar, lstar),
+            ModelSpecificRegister(MSR.sfmask, sfmask),
+        ])
+    }
+}
 
 extension VCPU: ProbeCPU {
     package func runProbe() throws(KVMError) -> ProbeExit {

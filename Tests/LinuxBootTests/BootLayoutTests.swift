@@ -17,6 +17,7 @@ import Testing
         ("setup data", BootLayout.setupData),
         ("MP table", BootLayout.mpTable),
         ("end of base memory", BootLayout.endOfBaseMemory),
+        ("host probe", BootLayout.hostProbe),
         ("ACPI tables", BootLayout.acpiTables),
         ("firmware", BootLayout.firmware),
     ]

@@ -1,5 +1,6 @@
 import GuestMemory
 import KVM
+import LinuxBoot
 import SoftwareKVM
 import Synchronization
 
@@ -15,7 +16,7 @@ enum HostProbing {
         of vcpu: borrowing VCPU, memory: GuestMemory
     ) throws(VirtualMachineError) -> HostQuirks {
         if let known = known.withLock({ $0 }) { return known }
-        guard let probe = try? HostProbe(memory: memory) else {
+        guard let probe = try? HostProbe(memory: memory, base: GuestAddress(BootLayout.hostProbe.start)) else {
             preconditionFailure("a machine is smaller than its minimum")
         }
         defer { probe.clear() }

@@ -1,3 +1,4 @@
+import Dispatch
 import GuestMemory
 import KVM
 import Logging
@@ -16,21 +17,36 @@ final class MachineCore: Sendable {
         let filter: MSRFilter?
     }
 
+    /// The guest's, from the beginning: it can be loaded while the rest is made.
+    let memory: GuestMemory
     let threads: [VCPUThread]
     private let made = Handoff<Result<Parts, VirtualMachineError>>()
 
     /// Begins to make the machine of a validated configuration.
     /// - Parameter counters: of each processor.
-    init(_ configuration: VirtualMachineConfiguration, counters: [ProcessorCounters], logger: Logger) {
+    /// - Throws: `hostFailure` where the host has not the memory.
+    init(
+        _ configuration: VirtualMachineConfiguration, counters: [ProcessorCounters], logger: Logger
+    ) throws(VirtualMachineError) {
+        let memory: GuestMemory
+        do {
+            memory = try GuestMemory(size: configuration.memorySize, backing: configuration.memoryBacking.backing)
+        } catch { throw VirtualMachineError(.hostFailure, "\(error)") }
+        self.memory = memory
         threads = counters.enumerated().map { index, counters in
             VCPUThread(
                 index: index, hostProcessor: configuration.cpuAffinity.isEmpty ? nil : configuration.cpuAffinity[index],
                 counters: counters)
         }
-        for thread in threads {
-            thread.prepare { [made] () throws(VirtualMachineError) in
-                if thread.index == 0 { made.give(Self.make(configuration, logger)) }
+        BlankMachine.take { [first = threads[0], made] blank in
+            first.live { () throws(VirtualMachineError) in
+                made.give(Self.make(configuration, memory, blank, logger))
                 return try made.take().get()
+            }
+        }
+        for thread in threads.dropFirst() {
+            DispatchQueue(label: "caisson.vcpu.\(thread.index)").async { [made] in
+                thread.live { () throws(VirtualMachineError) in try made.take().get() }
             }
         }
     }
@@ -46,49 +62,31 @@ final class MachineCore: Sendable {
     }
 
     private static func make(
-        _ configuration: VirtualMachineConfiguration, _ logger: Logger
+        _ configuration: VirtualMachineConfiguration, _ memory: GuestMemory,
+        _ blank: Result<BlankMachine, VirtualMachineError>, _ logger: Logger
     ) -> Result<Parts, VirtualMachineError> {
         do throws(VirtualMachineError) {
-            let memory: GuestMemory
-            do {
-                memory = try GuestMemory(size: configuration.memorySize, backing: configuration.memoryBacking.backing)
-            } catch {
-                throw VirtualMachineError(.hostFailure, "\(error)")
-            }
-            return .success(try onHost { () throws(KVMError) in try make(configuration, memory, logger) })
+            let blank = try blank.get()
+            return .success(try onHost { () throws(KVMError) in try make(configuration, memory, blank, logger) })
         } catch { return .failure(error) }
     }
 
     private static func make(
-        _ configuration: VirtualMachineConfiguration, _ memory: GuestMemory, _ logger: Logger
+        _ configuration: VirtualMachineConfiguration, _ memory: GuestMemory, _ blank: BlankMachine, _ logger: Logger
     ) throws(KVMError) -> Parts {
-        let system = try KVMSystem()
-        try system.checkRequiredCapabilities()
-        let recommended = system.value(of: .recommendedVCPUs)
+        let recommended = blank.system.value(of: .recommendedVCPUs)
         if configuration.cpuCount > recommended {
             logger.warning(
                 "\(configuration.cpuCount) processors take turns on the \(recommended) that this host's KVM recommends")
         }
-        let filter = HostProbing.expected.interceptedMSRs
-        let kvm = try makeMachine(system, memory, filter)
-        let identity = ProcessorIdentity(
-            supported: try system.supportedCPUID(), processorCount: configuration.cpuCount,
-            hasDeadlineTimer: system.has(.tscDeadlineTimer))
-        return Parts(machine: MachineHandle(kvm, memory: memory), identity: identity, filter: filter)
-    }
-
-    /// Filter, memory slots, interrupt controllers: in another order the kernel may wait milliseconds for what the one
-    /// before left to do.
-    private static func makeMachine(
-        _ system: borrowing KVMSystem, _ memory: GuestMemory, _ filter: MSRFilter?
-    ) throws(KVMError) -> KVMMachine {
-        let kvm = try system.makeMachine()
-        if let filter { try kvm.filterMSRs(filter) }
+        let kvm = blank.takeMachine()
         try kvm.setMemory(memory)
         // Below the firmware's place under 4 GiB, where no device is.
         try kvm.reservePages(at: 0xfffb_c000)
         try kvm.makeInterruptControllers()
-        try kvm.makeTimer()
-        return kvm
+        let identity = ProcessorIdentity(
+            supported: blank.supportedCPUID, processorCount: configuration.cpuCount,
+            hasDeadlineTimer: blank.system.has(.tscDeadlineTimer))
+        return Parts(machine: MachineHandle(kvm, memory: memory), identity: identity, filter: blank.filter)
     }
 }

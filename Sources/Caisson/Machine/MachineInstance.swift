@@ -28,12 +28,20 @@ final class MachineInstance: Sendable {
         threads = core.threads
         ending = MachineEnding(handler: ended)
         ending.setThreads(threads)
+        // While the machine is made and the host is probed, for what it is likely to be.
+        let expected = HostProbing.expected
+        let loading = Loading(
+            configuration: configuration, images: images, memory: core.memory,
+            windows: devices.items.indices.map { VirtioWindow(index: $0) })
+        let guest = try loading.load(for: expected, isFirst: true)
         let parts = try core.take()
         machine = parts.machine
         virtio = try Self.connect(devices, to: machine, logger)
         platform = try Platform(
             machine: machine, ending: ending, console: console, loop: loop,
             hasDebugExitPort: configuration.hasDebugExitPort, virtio: virtio)
+        // For this the kernel starts a thread of its own: meanwhile the first vCPU is made.
+        try onHost { () throws(KVMError) in try parts.machine.kvm.makeTimer() }
         monitor = try HaltMonitor(of: threads, on: loop, ending: ending)
         let threads = threads
         quota = try configuration.cpuQuota.map { percent throws(VirtualMachineError) in
@@ -42,7 +50,7 @@ final class MachineInstance: Sendable {
         self.logger = logger
 
         do throws(VirtualMachineError) {
-            try boot(configuration, images, filter: parts.filter)
+            try boot(guest, loading, expected, filter: parts.filter)
             console?.connect(to: platform.serial)
         } catch {
             end()
@@ -64,56 +72,22 @@ final class MachineInstance: Sendable {
     }
 
     private func boot(
-        _ configuration: VirtualMachineConfiguration, _ images: BootImages, filter: MSRFilter?
+        _ first: LoadedGuest, _ loading: Loading, _ expected: HostQuirks, filter: MSRFilter?
     ) throws(VirtualMachineError) {
-        var quirks: HostQuirks = []
+        var quirks = HostQuirks(rawValue: 0)
         for thread in threads { quirks.formUnion(try thread.probed.take().get()) }
         if quirks.needRepair { logger.info("the host's KVM needs repairs: \(quirks.names.joined(separator: ", "))") }
         if quirks.interceptedMSRs != filter {
             try onHost { () throws(KVMError) in try machine.kvm.filterMSRs(quirks.interceptedMSRs) }
         }
-        let guest = try load(configuration, images, quirks)
+        var guest = first
+        if loading.differs(for: quirks, expected) { guest = try loading.load(for: quirks, isFirst: false) }
         logger.info("\(guest.info)")
         logger.info("command line: \(guest.info.commandLine)")
         let run = VCPURun(
             handler: ExitHandler(ports: platform.ports, memory: platform.memory), ending: ending, logger: logger)
         for thread in threads {
             thread.begin(thread.index == 0 ? .at(guest.state, run) : .onStartUpInterrupt(quirks, run))
-        }
-    }
-
-    private func load(
-        _ configuration: VirtualMachineConfiguration, _ images: BootImages, _ quirks: HostQuirks
-    ) throws(VirtualMachineError) -> LoadedGuest {
-        guard let settings = configuration.bootLoader as? LinuxBootLoader else {
-            preconditionFailure("a validated configuration has Caisson's boot loader")
-        }
-        var loader = LinuxBoot.BootLoader(kernel: images.kernel)
-        loader.ramdisks = images.ramdisks
-        loader.unpacksRamdisks = quirks.needRepair
-        let plan = HardwarePlan(configuration, windows: virtio.map(\.window))
-        let defaults = CommandLine.linux.withDefaults(plan.words + HostCommandLine.words(for: quirks))
-        loader.commandLine =
-            settings.usesDefaultCommandLine
-            ? defaults.extended(by: settings.commandLine) : defaults.replaced(by: settings.commandLine)
-        loader.acpiHardware = plan.acpi
-        // An MP table would count the tree's processors once more.
-        loader.processorCount = plan.deviceTree == nil ? configuration.cpuCount : nil
-        loader.randomSeed = Self.randomSeed()
-        loader.memoryIsZeroed = true
-        do {
-            if let hardware = plan.deviceTree {
-                loader.deviceTree = try DeviceTree(hardware, map: MemoryMap(of: machine.memory)).bytes
-            }
-            return try loader.load(into: machine.memory)
-        } catch { throw VirtualMachineError(error) }
-    }
-
-    /// For the guest's random number generator; nothing where the host has none to give yet.
-    private static func randomSeed() -> [UInt8] {
-        unsafe [UInt8](unsafeUninitializedCapacity: 32) { buffer, count in
-            // SAFETY: the kernel fills at most the buffer's 32 bytes.
-            count = max(0, unsafe getrandom(buffer.baseAddress, 32, UInt32(GRND_NONBLOCK)))
         }
     }
 

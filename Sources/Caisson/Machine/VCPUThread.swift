@@ -6,7 +6,7 @@ import Logging
 import SoftwareKVM
 import Synchronization
 
-/// A vCPU and the Dispatch queue whose one block runs it.
+/// A vCPU, which a block on a Dispatch queue of its own runs.
 final class VCPUThread: Sendable {
     /// How a vCPU begins.
     enum Start: Sendable {
@@ -18,11 +18,13 @@ final class VCPUThread: Sendable {
         case cancelled
     }
 
+    /// How long a vCPU may run before others have their turn, in nanoseconds, where the guest's kernel is emulated.
+    private static let longSlice: UInt64 = 20_000_000
+
     let index: Int
     /// The host's processor that it stays on, if any.
     private let hostProcessor: Int?
     private let counters: ProcessorCounters
-    private let queue: DispatchQueue
     private let orders = VCPUOrderBox()
     private let kick = Mutex<VCPUKick?>(nil)
     private let isParked = DispatchSemaphore(value: 0)
@@ -41,19 +43,16 @@ final class VCPUThread: Sendable {
         self.index = index
         self.hostProcessor = hostProcessor
         self.counters = counters
-        queue = DispatchQueue(label: "caisson.vcpu.\(index)")
     }
 
     // MARK: From any thread
 
-    /// Makes the vCPU on its own thread.
-    /// - Parameter parts: makes the machine, or waits for it; called there first.
-    func prepare(_ parts: @escaping @Sendable () throws(VirtualMachineError) -> MachineCore.Parts) {
-        queue.async { [self] in
-            work(parts)
-            kick.withLock { $0 = nil }
-            hasEnded.signal()
-        }
+    /// Makes the vCPU on the calling thread, and runs it there; returns after its end.
+    /// - Parameter parts: makes the machine, or waits for it; called first.
+    func live(_ parts: () throws(VirtualMachineError) -> MachineCore.Parts) {
+        work(parts)
+        kick.withLock { $0 = nil }
+        hasEnded.signal()
     }
 
     /// Lets a prepared vCPU run.
@@ -120,6 +119,7 @@ final class VCPUThread: Sendable {
             let parts = try parts()
             let pin = try hostProcessor.map { processor throws(VirtualMachineError) in try ThreadPin(to: processor) }
             defer { pin?.release() }
+            defer { _ = caisson_set_time_slice(0) }
             var vcpu = try onHost { () throws(KVMError) in try parts.machine.kvm.makeVCPU(index: index) }
             kick.withLock { $0 = vcpu.kick }
             counters.begin(vcpu.kick)
@@ -167,6 +167,9 @@ final class VCPUThread: Sendable {
         do throws(KVMError) {
             try ProcessorState.initialize(vcpu, isFirst: index == 0)
         } catch { throw VirtualMachineError(error) }
+        // A tick of an emulated kernel takes longer than the host's default slice: with many machines, each would find a tick due
+        // whenever it has its turn, and get no further. It is a wish: without it they are slower.
+        if quirks.contains(.kernelCodeIsEmulated) { _ = caisson_set_time_slice(Self.longSlice) }
         return HostRepair(quirks: quirks, memory: machine.memory)
     }
 

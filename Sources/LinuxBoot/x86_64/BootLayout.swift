@@ -29,6 +29,8 @@ package enum BootLayout {
     package static let mpTable = MemoryRange(0x9_e000, upTo: 0x9_fc00)
     /// The last KiB of a PC's base memory, where Linux looks for the MP floating pointer before it looks at the ROM.
     package static let endOfBaseMemory = MemoryRange(0x9_fc00, upTo: 0xa_0000)
+    /// A PC's option ROMs. Here the host is probed while the guest is loaded; zero again afterwards.
+    package static let hostProbe = MemoryRange(0xc_0000, upTo: 0xd_0000)
     package static let acpiTables = MemoryRange(0xe_0000, upTo: 0xf_0000)
     /// The BIOS ROM on a PC, where every guest looks for the MP floating pointer.
     package static let firmware = MemoryRange(0xf_0000, upTo: 0x10_0000)

@@ -43,6 +43,12 @@ final class FakeCPU: ProbeCPU {
         msrs[index] = value
     }
 
+    func writeSystemCallMSRs(star: UInt64, lstar: UInt64, sfmask: UInt64) throws(Refused) {
+        try writeMSR(MSR.star, star)
+        try writeMSR(MSR.lstar, lstar)
+        try writeMSR(MSR.sfmask, sfmask)
+    }
+
     func getExtendedState(_ state: UnsafeMutableRawPointer) throws(Refused) {
         state.copyMemory(from: extended, byteCount: 4096)
     }

@@ -88,7 +88,7 @@ final class HostDevices: Sendable {
         // Its own thread: a disk may have the host wait, and is not to hold up others.
         let (loop, limiter): (EventLoop, RateLimiter?)
         do {
-            loop = try EventLoop(name: "caisson-disk\(index)")
+            loop = try EventLoop(name: "caisson-disk\(index)", startsNow: false)
             limiter = try disk.rateLimit.makeLimiter(on: loop)
         } catch { throw VirtualMachineError(error) }
         return Item(name: image.name, loop: loop) {
@@ -107,7 +107,7 @@ final class HostDevices: Sendable {
         let report: @Sendable (String) -> Void = { logger.warning("\($0)") }
         let (loop, sendLimiter, receiveLimiter): (EventLoop, RateLimiter?, RateLimiter?)
         do {
-            loop = try EventLoop(name: "caisson-net\(index)")
+            loop = try EventLoop(name: "caisson-net\(index)", startsNow: false)
             sendLimiter = try device.rateLimit.makeLimiter(on: loop)
             receiveLimiter = try device.rateLimit.makeLimiter(on: loop)
         } catch { throw VirtualMachineError(error) }
@@ -167,7 +167,7 @@ final class HostDevices: Sendable {
     ) throws(VirtualMachineError) -> Item {
         do {
             // Its own thread: what moves much data is not to hold up the console.
-            let loop = try EventLoop(name: "caisson-vsock")
+            let loop = try EventLoop(name: "caisson-vsock", startsNow: false)
             let sockets = try HostSockets(device, owner: owner, loop: loop)
             return Item(
                 name: "socket device", loop: loop, make: { sockets.makeDevice() }, close: { sockets.close() })
@@ -183,11 +183,17 @@ final class HostDevices: Sendable {
         let files = try SharedFiles(directory, shareCount: count)
         do {
             // Its own thread: a directory may have the host wait, and is not to hold up others.
-            let loop = try EventLoop(name: "caisson-share\(index)")
+            let loop = try EventLoop(name: "caisson-share\(index)", startsNow: false)
             return Item(name: "file system \(device.tag)", loop: loop) {
                 VirtioFileSystem(tag: device.tag, host: files)
             }
         } catch { throw VirtualMachineError(error) }
+    }
+
+    /// Starts the devices' threads.
+    /// - Throws: `hostFailure`.
+    func start() throws(VirtualMachineError) {
+        do throws(HostError) { for item in items { try item.loop.start() } } catch { throw VirtualMachineError(error) }
     }
 
     /// Ends the devices' threads. Nothing is in flight any more.

@@ -5,15 +5,20 @@ struct NativeExecutor: ~Copyable {
     /// How many instructions behind a completed one are executed before the guest gets its interrupts again.
     static let followingLimit = 512
 
-    private let engine: NativeEngine?
+    private let isNeeded: Bool
+    /// Made for the first instruction: most small guests have none.
+    private var made: NativeEngine?
     /// Guest XCR0 as it was last seen. Guests do not take components away again.
     private var enabledComponents: UInt64 = 1
     /// Whether the engine holds the vCPU's extended state, and whether it has changed there.
     private var stateIsLoaded = false
     private var stateIsChanged = false
 
-    init(isNeeded: Bool) {
-        engine = isNeeded ? NativeEngine() : nil
+    init(isNeeded: Bool) { self.isNeeded = isNeeded }
+
+    private mutating func engine() -> NativeEngine? {
+        if isNeeded, made == nil { made = NativeEngine() }
+        return made
     }
 
     /// Executes an instruction and, as vector code comes in runs, those behind it that can be executed alike.
@@ -21,7 +26,7 @@ struct NativeExecutor: ~Copyable {
     mutating func run<CPU: RepairableCPU & ~Copyable>(
         _ site: CompletionSite, _ kind: NativeClass, _ registers: inout kvm_regs, on cpu: borrowing CPU
     ) throws(CPU.Failure) -> (completion: Completion, followed: Int) {
-        guard let engine, engine.begin() else { return (.impossible(.unsupportedInstruction), 0) }
+        guard let engine = engine(), engine.begin() else { return (.impossible(.unsupportedInstruction), 0) }
         defer { engine.end() }
         stateIsLoaded = false
         stateIsChanged = false
@@ -44,7 +49,7 @@ struct NativeExecutor: ~Copyable {
         guard site.special.cr0 & CR0.taskSwitched == 0 else {
             return .exception(vector: Vector.deviceNotAvailable, errorCode: nil)
         }
-        guard let engine, engine.begin() else { return .impossible(.unsupportedInstruction) }
+        guard let engine = engine(), engine.begin() else { return .impossible(.unsupportedInstruction) }
         defer { engine.end() }
         // SAFETY: the state has the 4096 bytes that the vCPU's has.
         unsafe try cpu.getExtendedState(engine.extendedState)

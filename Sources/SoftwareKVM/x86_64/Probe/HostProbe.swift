@@ -40,7 +40,7 @@ package struct HostProbe: Sendable {
         let registers = try cpu.registers()
         let special = try cpu.specialRegisters()
         let found = try findQuirks(of: cpu, special)
-        for index in [MSR.star, MSR.lstar, MSR.sfmask] { try cpu.writeMSR(index, 0) }
+        try cpu.writeSystemCallMSRs(star: 0, lstar: 0, sfmask: 0)
         try cpu.setSpecialRegisters(special)
         try cpu.setRegisters(registers)
         return found
@@ -56,9 +56,8 @@ package struct HostProbe: Sendable {
         of cpu: borrowing CPU, _ special: kvm_sregs
     ) throws(CPU.Failure) -> HostQuirks {
         let systemCall: [UInt8] = [0x0f, 0x05]
-        try cpu.writeMSR(MSR.star, program.star)
-        try cpu.writeMSR(MSR.lstar, program.systemCallTarget)
-        try cpu.writeMSR(MSR.sfmask, ProbeProgram.sfmask)
+        try cpu.writeSystemCallMSRs(
+            star: program.star, lstar: program.systemCallTarget, sfmask: ProbeProgram.sfmask)
         var quirks: HostQuirks = []
         guard let direct = try observe(systemCall, isTimed: true, on: cpu, special) else { return quirks }
         if direct.isEmulated { quirks.insert(.kernelCodeIsEmulated) }
