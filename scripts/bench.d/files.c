@@ -1,7 +1,7 @@
 /*
  * Works on files in a directory and tells on standard output how long it took, in microseconds.
  *
- *   files write|read DIRECTORY MIB      one file, a MiB at a time
+ *   files write|read FILE MIB                       a MiB at a time
  *   files create|stat|open|remove DIRECTORY COUNT   empty files; open reads each to its end and closes it
  */
 #define _GNU_SOURCE
@@ -21,13 +21,10 @@ static void fail(const char *what)
 	exit(1);
 }
 
-static void stream(const char *directory, int count, int writes)
+static void stream(const char *path, int count, int writes)
 {
-	char path[4096];
-	int file;
+	int file = open(path, writes ? O_WRONLY | O_CREAT | O_TRUNC : O_RDONLY, 0644);
 
-	snprintf(path, sizeof(path), "%s/stream", directory);
-	file = open(path, writes ? O_WRONLY | O_CREAT | O_TRUNC : O_RDONLY, 0644);
 	if (file < 0)
 		fail(path);
 	for (int i = 0; i < count; i++)
