@@ -55,6 +55,42 @@ private final class Log<Element: Sendable>: Sendable {
         #expect(log.all.count == 4)
     }
 
+    @Test func `a loop that starts later finds what came before`() throws {
+        let later = try EventLoop(name: "later", startsNow: false)
+        let (read, write) = Descriptor.pipe()
+        let log = Log<UInt8>()
+        _ = try later.register(read.raw, for: .readable) { _ in
+            var byte: UInt8 = 0
+            if Glibc.read(read.raw, &byte, 1) == 1 { log.append(byte) }
+        }
+        later.submit { [later] in log.append(later.isCurrent ? 10 : 11) }
+        write.send([1])
+        usleep(20_000)
+        #expect(log.all.isEmpty)
+        try later.start()
+        try later.start()
+        #expect(eventually { log.all.sorted() == [1, 10] })
+        later.stop()
+        try later.start()
+        later.submit { log.append(12) }
+        #expect(log.all.count == 2)
+    }
+
+    @Test func `a loop that never starts does what was submitted when it stops, and lets go of its handlers`() throws {
+        let never = try EventLoop(name: "never", startsNow: false)
+        let log = Log<Int>()
+        var timer: LoopTimer? = try LoopTimer(on: never) {}
+        weak let ended = timer
+        let (read, _) = Descriptor.pipe()
+        _ = try never.register(read.raw, for: []) { [timer] _ in withExtendedLifetime(timer) {} }
+        timer = nil
+        never.submit { log.append(1) }
+        #expect(ended != nil && log.all.isEmpty)
+        never.stop()
+        #expect(ended == nil && log.all == [1])
+        never.stop()
+    }
+
     @Test func `a hang-up is told with any interest, and without one keeps nobody busy`() throws {
         var (read, write): (Descriptor?, Descriptor) = Descriptor.pipe()
         let log = Log<EventLoop.Readiness>()

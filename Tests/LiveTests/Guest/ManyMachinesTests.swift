@@ -6,9 +6,7 @@ import Testing
 /// Throwaway machines beside each other, each with a network and disks of its own.
 @Suite(.serialized, .needsKVM, .needsAgent, .needsRootTools, .timeLimit(.minutes(20)))
 struct ManyMachinesTests {
-    /// Where kernels are emulated, timer ticks alone take a quarter of a processor for each machine that starts: sixteen would
-    /// never be up on two.
-    private static let count = HostReport().kvm?.isSoftware == false ? 16 : 4
+    private static let count = 16
 
     @Test func `machines run beside each other, whatever becomes of one`() throws {
         let image = try RootImage("erofs")
