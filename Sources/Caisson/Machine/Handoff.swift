@@ -1,5 +1,4 @@
 import Dispatch
-import Glibc
 import Synchronization
 
 /// One value that one thread waits for and another gives.
@@ -25,15 +24,7 @@ final class Handoff<Value: Sendable>: Sendable {
     }
 
     /// Waits for the value.
-    ///
-    /// In a start, it is mostly some tenths of a millisecond away. So the thread stays awake for a while, without keeping others from
-    /// running: a thread that sleeps takes as long again to wake up, and then on the processor of who woke it, after that one.
     func take() -> Value {
-        let patience = ContinuousClock.now + .microseconds(400)
-        repeat {
-            if let value = value.withLock({ $0 }) { return value }
-            sched_yield()
-        } while ContinuousClock.now < patience
         isThere.wait()
         isThere.signal()
         guard let value = value.withLock({ $0 }) else { preconditionFailure("signalled without a value") }

@@ -30,7 +30,7 @@ final class MachineInstance: Sendable {
         ending.setThreads(threads)
         // While the machine is made and the host is probed, for what it is likely to be.
         let expected = HostProbing.expected
-        let loading = Loading(
+        let loading = GuestLoading(
             configuration: configuration, images: images, memory: core.memory,
             windows: devices.items.indices.map { VirtioWindow(index: $0) })
         let guest = try loading.load(for: expected, isFirst: true)
@@ -72,7 +72,7 @@ final class MachineInstance: Sendable {
     }
 
     private func boot(
-        _ first: LoadedGuest, _ loading: Loading, _ expected: HostQuirks, filter: MSRFilter?
+        _ first: LoadedGuest, _ loading: GuestLoading, _ expected: HostQuirks, filter: MSRFilter?
     ) throws(VirtualMachineError) {
         var quirks = HostQuirks(rawValue: 0)
         for thread in threads { quirks.formUnion(try thread.probed.take().get()) }

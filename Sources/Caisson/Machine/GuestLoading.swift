@@ -4,7 +4,7 @@ import LinuxBoot
 import SoftwareKVM
 
 /// What a guest's memory is loaded with.
-struct Loading {
+struct GuestLoading {
     let configuration: VirtualMachineConfiguration
     let images: BootImages
     let memory: GuestMemory
