@@ -1,8 +1,10 @@
 """What Linux in a machine takes: its boot, its idling, and commands in throwaway machines and in running ones."""
 
+import contextlib
 import json
 import os
 import pathlib
+import select
 import shutil
 import signal
 import subprocess
@@ -130,6 +132,32 @@ def commands(bench, rounds):
         yield Result("instructions emulated in the run of `true`", "caisson", "million", instructions)
     yield from _in_running_machine(bench, image, 2 * rounds)
     yield from _without_machine(bench, 5 * rounds)
+
+
+def throwaways(bench, rounds, counts=(1, 4, 16)):
+    """Yields how long after its spawn each of several throwaway machines' commands says its first word, and the memory of each."""
+    _, image = root_file_system(bench)
+    command = [
+        bench.caisson, "run", "-m", "96M", "--root", image, "--disk", "size=1M", "--", "sh", "-c", "echo up; exec sleep 3600"]
+    for count in counts:
+        times, memory = [], []
+        for number in range(rounds):
+            progress(f"{count} throwaway machines at once, {number + 1} of {rounds}")
+            with SilentInput() as silence, contextlib.ExitStack() as stack:
+                machines = [stack.enter_context(Running(command, stdin=silence)) for _ in range(count)]
+                waiting = {machine.output: machine for machine in machines}
+                while waiting:
+                    said = select.select(list(waiting), [], [], count * BOOT_PATIENCE)[0]
+                    for output in said:
+                        machine = waiting.pop(output)
+                        if os.read(output, 16) != b"up\n":
+                            raise Failure(f"one of {count} throwaway machines at once ended")
+                        times.append(machine.age())
+                    if not said:
+                        raise Failure(f"of {count} throwaway machines at once {len(waiting)} do not start")
+                memory += [machine.memory() / 1024 for machine in machines]
+        yield Result(f"first word from each of {count} throwaway machines at once", "caisson", "s", times)
+        yield Result(f"memory of each of {count} throwaway machines at once, all of it", "caisson", "MiB", memory)
 
 
 def _in_running_machine(bench, image, rounds):
