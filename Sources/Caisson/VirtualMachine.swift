@@ -289,8 +289,8 @@ public final class VirtualMachine: Sendable {
         do throws(VirtualMachineError) {
             try openHostSide(images)
             try startInstance(core)
-            // A thread takes longer to start than a guest to its first access, which waits for it then.
-            try startThreads()
+            // A thread takes longer to start than a guest to its first request, which waits for it then.
+            try parts.withLock { $0?.devices }?.start()
         } catch {
             core.cancel()
             throw error
@@ -299,7 +299,8 @@ public final class VirtualMachine: Sendable {
 
     private func openHostSide(_ images: BootImages) throws(VirtualMachineError) {
         let loop: EventLoop
-        do { loop = try EventLoop(name: "caisson-io", startsNow: false) } catch { throw VirtualMachineError(error) }
+        // At once: others ask for the machine's state while it loads a large guest.
+        do { loop = try EventLoop(name: "caisson-io") } catch { throw VirtualMachineError(error) }
         let control: LineServer?
         let devices: HostDevices
         do {
@@ -314,12 +315,6 @@ public final class VirtualMachine: Sendable {
         counters.withLock { $0?.setDevices(devices) }
         parts.withLock { $0 = Parts(images: images, loop: loop, devices: devices, control: control) }
         if let console = try openConsole(loop) { parts.withLock { $0?.console = console } }
-    }
-
-    private func startThreads() throws(VirtualMachineError) {
-        guard let parts = parts.withLock({ $0 }) else { return }
-        do throws(HostError) { try parts.loop.start() } catch { throw VirtualMachineError(error) }
-        try parts.devices.start()
     }
 
     private func startInstance(_ core: MachineCore) throws(VirtualMachineError) {
