@@ -41,6 +41,28 @@ import Testing
         #expect(try memory.value(UInt8.self, Self.page, 0x1ef) == 0)
     }
 
+    @Test func nothingOfAnEarlierGuestIsLeftWhereTheNextOneLooks() throws {
+        let (again, fresh) = (try GuestMemory(size: 16 << 20), try GuestMemory(size: 16 << 20))
+        var first = BootLoader(kernel: ELFKernelTests.kernel().image())
+        first.memoryIsZeroed = true
+        first.acpiHardware = .example
+        first.randomSeed = pattern(32)
+        first.processorCount = 3
+        first.commandLine = CommandLine.linux.extended(by: String(repeating: "word ", count: 100))
+        _ = try first.load(into: again)
+
+        var second = BootLoader(kernel: ELFKernelTests.kernel().image())
+        _ = try second.load(into: again)
+        second.memoryIsZeroed = true
+        _ = try second.load(into: fresh)
+        for range in [BootLayout.structures, BootLayout.legacyHole] {
+            let count = Int(range.count)
+            #expect(
+                try again.read(count, at: GuestAddress(range.start)) == fresh.read(count, at: GuestAddress(range.start))
+            )
+        }
+    }
+
     @Test func commandLineEndsInNUL() throws {
         let memory = try GuestMemory(size: 16 << 20)
         try memory.fill(0, count: memory.size, with: 0xff)
