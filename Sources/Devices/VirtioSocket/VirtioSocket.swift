@@ -27,7 +27,9 @@ package final class VirtioSocket: VirtioDevice {
     package let type = VirtioDeviceType.socket
     /// VIRTIO_VSOCK_F_STREAM.
     package let features = VirtioFeatures(rawValue: 1)
-    package let maximumQueueSizes: [UInt16] = [256, 256, 8]
+    /// Linux fills the first with buffers of 4 KiB before it gets to its init: 64 are all that it lets a connection send
+    /// unasked, 256 KiB, and each more would cost an emulated guest a thousand instructions.
+    package let maximumQueueSizes: [UInt16] = [64, 256, 8]
     package let configuration: VirtioConfigurationSpace
 
     private let guestCID: UInt64
