@@ -1,5 +1,8 @@
 import CLinux
 import Caisson
+import Foundation
+import SystemPackage
+import TestSupport
 import Testing
 
 /// Boots Linux and works in its shell.
@@ -79,6 +82,39 @@ struct LinuxTests {
 
         try guest.send("poweroff\n")
         #expect(try await guest.machine.waitUntilStopped() == .guestPoweredOff)
+    }
+
+    /// A large file at a page of the RAM disk has that memory for its own, and is a file like others.
+    @Test func aFileTakesItsPagesOfTheRamdisk() async throws {
+        let blocks = 4
+        let content = (0..<blocks).map { String(repeating: "0", count: 65534) + "\($0)\n" }.joined() + "end\n"
+        let size = try Data(contentsOf: URL(filePath: "\(#require(DefaultGuest.folder))/initramfs.cpio")).count
+        let folder = Folder()
+        let ramdisk = folder.file("ramdisk", Cpio.archive("large", Array(content.utf8), atPageFrom: size))
+        let guest = try await LinuxSession.boot(ramdisk: FilePath(ramdisk))
+
+        let isWhole = "(\(LinuxSession.numbers(blocks: blocks)); echo end) | cmp - /large && echo whole"
+        #expect(try await run(isWhole, in: guest) == "whole\n")
+        // Neither its pages nor busybox's went back: they would be more than two MiB.
+        let freed = try await run("dmesg | awk '/Freeing initrd/ { sum += $NF } END { print sum }'", in: guest)
+        #expect((1...200).contains(Int(freed.dropLast()) ?? 0), "\(freed)")
+        #expect(try await run("du -k /large", in: guest) == "260\t/large\n")
+
+        let shared = "awk '/^Shmem:/ { print $2 }' /proc/meminfo"
+        let before = Int(try await run(shared, in: guest).dropLast()) ?? 0
+        #expect(try await run("echo 3 > /proc/sys/vm/drop_caches; \(isWhole)", in: guest) == "whole\n")
+        #expect(
+            try await run(
+                "echo more >> /large; echo START | dd of=/large conv=notrunc 2> /dev/null; head -c 5 /large; tail -n 2 /large",
+                in: guest)
+                == "STARTend\nmore\n")
+        let after = Int(try await run("rm /large; \(shared)", in: guest).dropLast()) ?? 0
+        #expect(before - after == 260, "\(before) \(after)")
+        // Whoever has the pages next finds nothing wrong with them.
+        #expect(
+            try await run("head -c 2000000 /dev/zero > /tmp/z; rm /tmp/z; dmesg | grep -c -E 'Bad|BUG:'", in: guest)
+                == "0\n")
+        try await guest.machine.stop()
     }
 
     @Test func aPanicIsACrash() async throws {

@@ -6,6 +6,15 @@ package enum Cpio {
             + entry("TRAILER!!!", [], mode: 0)
     }
 
+    /// One file, whose content is at a page where the archive begins at `offset` in memory.
+    package static func archive(_ name: String, _ content: [UInt8], atPageFrom offset: Int) -> [UInt8] {
+        let padding = (4096 - (offset + headerSize + name.utf8.count + 1) % 4096) % 4096
+        return entry(name + String(repeating: "\0", count: padding), content, mode: 0o100644)
+            + entry("TRAILER!!!", [], mode: 0)
+    }
+
+    private static let headerSize = 110
+
     private static func entry(_ name: String, _ content: [UInt8], mode: Int) -> [UInt8] {
         // Inode, mode, user, group, links, time, size, two numbers of two devices, bytes of the name, checksum.
         let fields = [1, mode, 0, 0, 1, 0, content.count, 0, 0, 0, 0, name.utf8.count + 1, 0]

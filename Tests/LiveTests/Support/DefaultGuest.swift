@@ -18,7 +18,7 @@ enum DefaultGuest {
         let folder = try #require(folder)
         return LinuxBootLoader(
             kernel: FilePath("\(folder)/vmlinux"), initialRamdisk: FilePath("\(folder)/initramfs.cpio"),
-            commandLine: "quiet rootfstype=ramfs TERM=dumb LINES=50 COLUMNS=2000 \(words)")
+            commandLine: "quiet TERM=dumb LINES=50 COLUMNS=2000 \(words)")
     }
 }
 
