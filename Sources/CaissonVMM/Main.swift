@@ -15,12 +15,25 @@ enum CaissonVMM {
         HostProcess.openStandardStreams()
         caisson_prepare_heap()
         let words = Array(CommandLine.arguments.dropFirst())
+        refuseWhatIsNoText(words)
         if let status = session(words) { exit(status.code) }
         guard let description = described(words) ?? plainlyAsked(words) else { becomeCommand(words) }
         LoggingSystem.bootstrap { _ in ConsoleLogHandler(level: description.logLevel) }
         // Nothing here is asynchronous: that would begin with threads, and end this one by unwinding its stack, for which
         // a static executable sorts all its unwind tables first, in 10 ms of CPU time.
         exit(MachineRun(description).run().code)
+    }
+
+    /// Swift mends words that are no text, and the guest would get others than its user wrote.
+    private static func refuseWhatIsNoText(_ words: [String]) {
+        // The first byte of what stands in for bytes that are no text.
+        guard words.contains(where: { $0.utf8.contains(0xEF) }), let number = HostProcess.argumentThatIsNoText else {
+            return
+        }
+        Messages.say(
+            "argument \(number) is no UTF-8 text: '\(words[number - 1])'; "
+                + "to give a command such bytes, have the guest's shell write them, or put them in a file")
+        exit(ExitStatus.usage.code)
     }
 
     /// The command that `caisson-cli` describes for the guest of a machine that runs, with its agent at a descriptor.

@@ -31,6 +31,22 @@ import Testing
             command.run("run", "--kernel", "\(kernel)/x"), "kernel \(kernel)/x: cannot be opened: Not a directory")
     }
 
+    /// Only a shell can give such words.
+    @Test func `words that are no text`() throws {
+        let command = try Command()
+        let child = Child.run(
+            "/bin/sh", ["-c", #"exec "$0" run --name x -- echo "$(printf 'a\377')""#, command.program],
+            environment: command.environment)
+        #expect(child.status == 2)
+        #expect(child.output.isEmpty)
+        #expect(
+            child.errors
+                == "caisson: argument 6 is no UTF-8 text: 'a\u{FFFD}'; to give a command such bytes, have the guest's "
+                + "shell write them, or put them in a file\n")
+        // What stands in for such bytes is text itself.
+        expect(command.run("run", "--kernel", "/no/\u{FFFD}"), "kernel /no/\u{FFFD}: no such file")
+    }
+
     @Test func `what keeps a command from running has a status of its own`() throws {
         var command = try Command()
         let (kernel, zeroes) = (command.folder.file("kernel"), command.folder.file("zeroes", [0, 0]))

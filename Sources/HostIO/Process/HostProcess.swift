@@ -25,6 +25,15 @@ package enum HostProcess {
         return path.isEmpty ? nil : String(decoding: path, as: UTF8.self)
     }
 
+    /// The first of this process's arguments, counted from 1, that is no UTF-8 text. In Swift's own list of them it is mended.
+    package static var argumentThatIsNoText: Int? {
+        (1..<max(1, Int(CommandLine.argc))).first { number in
+            // SAFETY: the kernel hands over `argc` strings, each with its end, that stay where they are.
+            guard let argument = unsafe CommandLine.unsafeArgv[number] else { return false }
+            return unsafe String(validatingCString: argument) == nil
+        }
+    }
+
     /// Connects those of standard input, output and error that are closed to /dev/null. Otherwise the next files to be
     /// opened would take their places.
     package static func openStandardStreams() {
