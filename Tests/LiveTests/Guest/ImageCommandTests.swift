@@ -81,7 +81,9 @@ struct ImageCommandTests {
     @Test func `the default guest runs commands, too`() throws {
         let folder = Folder()
         let run = try CommandRun(in: Folder(), [], environment: try Self.environment(folder))
-        // It is waited for.
+        // The machine has its name long before its guest runs; the agent is waited for.
+        let list = { try self.caisson(["list", "-q"], beside: run, folder).output }
+        try #require(eventually { (try? list()) == "t\n" }, "\(run.errors)")
         let child = try caisson(["exec", "t", "--", "sh", "-c", "uname; kill -9 $$"], beside: run, folder)
         #expect(child.output == "Linux\n" && child.status == 137)
         kill(run.process.id, SIGKILL)
