@@ -64,6 +64,22 @@ int caisson_unpin_thread(const cpu_set_t *previous)
     return sched_setaffinity(0, sizeof *previous, previous) < 0 ? -errno : 0;
 }
 
+int caisson_current_processor(void) { return sched_getcpu(); }
+
+void caisson_leave_processor(int processor)
+{
+    cpu_set_t allowed, others;
+    if (processor < 0 || processor >= CPU_SETSIZE || sched_getcpu() != processor)
+        return;
+    if (sched_getaffinity(0, sizeof allowed, &allowed) < 0)
+        return;
+    others = allowed;
+    CPU_CLR(processor, &others);
+    // Without others this fails.
+    if (sched_setaffinity(0, sizeof others, &others) == 0)
+        sched_setaffinity(0, sizeof allowed, &allowed);
+}
+
 // The first version of struct sched_attr in <linux/sched/types.h>, which cannot be included beside glibc's <sched.h>;
 // before 2.41 glibc does not name it.
 struct scheduling {

@@ -34,6 +34,11 @@ int caisson_next_signal(void);
 int caisson_pin_thread(int processor, cpu_set_t *previous);
 int caisson_unpin_thread(const cpu_set_t *previous);
 
+// The processor that the calling thread is on, or -1; and lets the calling thread go on on another one, if it is on this and may
+// be on others. Where it may run stays as it was.
+int caisson_current_processor(void);
+void caisson_leave_processor(int processor);
+
 // Asks the kernel to let the calling thread run this long before others have their turn, in nanoseconds, 0.1 to 100 ms; 0 is
 // what threads have by default. A wish, which kernels before 6.12 ignore. Returns 0 or the negative errno.
 int caisson_set_time_slice(uint64_t nanoseconds);

@@ -25,9 +25,10 @@ final class BlankMachine: Sendable {
         try system.checkRequiredCapabilities()
         filter = HostProbing.expected.interceptedMSRs
         let machine = try system.makeMachine()
+        // Before the filter, for which the kernel waits until a processor has time for it.
+        supportedCPUID = try system.supportedCPUID()
         if let filter { try machine.filterMSRs(filter) }
         self.machine = Mutex(machine)
-        supportedCPUID = try system.supportedCPUID()
     }
 
     /// The machine, once.
@@ -50,7 +51,17 @@ final class BlankMachine: Sendable {
             ahead = making
             return true
         }
-        if isFirst { making.queue.async { making.result.give(make()) } }
+        guard isFirst else { return }
+        let processor = caisson_current_processor()
+        let hasBegun = DispatchSemaphore(value: 0)
+        making.queue.async {
+            // Linux may have put this thread behind the one that asked for it, though other processors have nothing to do, and
+            // would leave it there until that one has to wait.
+            caisson_leave_processor(processor)
+            hasBegun.signal()
+            making.result.give(make())
+        }
+        hasBegun.wait()
     }
 
     /// Calls `body` on a queue for the machine's first vCPU, with a machine that was made ahead or a new one.
