@@ -78,6 +78,38 @@ struct ImageCommandTests {
         #expect(gone.status == 125 && gone.errors.contains("there is no image 'box'"))
     }
 
+    /// EROFS reads in pieces of up to 64 KiB, and may keep a file's end beside its inode.
+    @Test func `files of all sizes are in the machine what they are in the image`() throws {
+        let folder = Folder()
+        let script = """
+            set -e
+            cd "$1"
+            mkdir -p bin dev proc sys run tmp files
+            cp /bin/busybox bin/
+            for name in sh cat md5sum; do ln -s busybox bin/$name; done
+            for pages in 0 1 2 3 4 7 15 16 17 31 33 48; do
+                for more in 0 1 100 4095; do
+                    head -c $((pages * 4096 + more)) /dev/urandom >files/$pages-$more
+                done
+            done
+            find files -type f | sort | xargs md5sum
+            """
+        let root = folder.folder("root")
+        let made = Child.run(
+            "/bin/sh", ["-c", script, "sh", root], environment: ["PATH": "/usr/bin:/bin", "LC_ALL": "C"])
+        try #require(made.status == 0, "\(made.errors)")
+        let environment = try Self.environment(folder)
+        let imported = Child.run(
+            try BuiltCommand.path(), ["image", "import", "sizes", root], environment: environment)
+        try #require(imported.status == 0, "\(imported.errors)")
+        let run = try CommandRun(
+            in: Folder(), ["sizes", "--", "sh", "-c", "md5sum files/*"],
+            environment: environment.merging(["LC_ALL": "C"]) { $1 })
+        let (output, status) = run.finish()
+        #expect(status == 0 && run.errors == "")
+        #expect(Set(output.split(separator: "\n")) == Set(made.output.split(separator: "\n")))
+    }
+
     @Test func `the default guest runs commands, too`() throws {
         let folder = Folder()
         let run = try CommandRun(in: Folder(), [], environment: try Self.environment(folder))
