@@ -68,22 +68,14 @@ int64_t caisson_pread(int fd, void *to, size_t count, int64_t offset)
 #define MADV_POPULATE_WRITE 23
 #endif
 
-static void make_pages(uintptr_t start, uintptr_t end)
-{
-    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-
-    start &= ~(page - 1);
-    madvise((void *)start, ((end + page - 1) & ~(page - 1)) - start, MADV_POPULATE_WRITE);
-}
-
 void caisson_prepare_heap(void)
 {
-    const uintptr_t heap = 128 << 10;
-    uintptr_t heap_end = (uintptr_t)sbrk(0);
+    const uintptr_t size = 128 << 10, page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    // glibc begins with a little more.
+    uintptr_t end = ((uintptr_t)sbrk(0) + page - 1) & ~(page - 1);
 
     mallopt(M_ARENA_MAX, 1);
-    // glibc begins with a little more.
-    make_pages(heap_end - heap, heap_end);
+    madvise((void *)(end - size), size, MADV_POPULATE_WRITE);
 }
 
 int caisson_release_code(void)
