@@ -68,14 +68,26 @@ int64_t caisson_pread(int fd, void *to, size_t count, int64_t offset)
 #define MADV_POPULATE_WRITE 23
 #endif
 
-void caisson_prepare_heap(void)
+static void make_pages(uintptr_t start, uintptr_t end)
 {
-    const uintptr_t size = 128 << 10, page = (uintptr_t)sysconf(_SC_PAGESIZE);
-    // glibc begins with a little more.
-    uintptr_t end = ((uintptr_t)sbrk(0) + page - 1) & ~(page - 1);
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+
+    start &= ~(page - 1);
+    madvise((void *)start, ((end + page - 1) & ~(page - 1)) - start, MADV_POPULATE_WRITE);
+}
+
+void caisson_prepare_memory(void)
+{
+    extern const char __data_start, _edata, __bss_start, _end;
+    // glibc begins with a little more heap; constants may come behind the variables that have a value from the first.
+    const uintptr_t most = 128 << 10;
+    uintptr_t heap_end = (uintptr_t)sbrk(0);
+    uintptr_t data = (uintptr_t)&__data_start, data_end = (uintptr_t)&_edata;
 
     mallopt(M_ARENA_MAX, 1);
-    madvise((void *)(end - size), size, MADV_POPULATE_WRITE);
+    make_pages(heap_end - most, heap_end);
+    make_pages(data, data_end - data < most ? data_end : data + most);
+    make_pages((uintptr_t)&__bss_start, (uintptr_t)&_end);
 }
 
 int caisson_release_code(void)

@@ -13,7 +13,7 @@ import SystemPackage
 enum CaissonVMM {
     static func main() {
         HostProcess.openStandardStreams()
-        caisson_prepare_heap()
+        caisson_prepare_memory()
         let words = Array(CommandLine.arguments.dropFirst())
         refuseWhatIsNoText(words)
         if let status = session(words) { exit(status.code) }
