@@ -47,9 +47,9 @@ struct QEMUMachine: BenchEngine {
 
     /// What the guest's shell does before and behind the command. The kernel crashes when it ends, and QEMU ends with it.
     private static let script = """
-        mount -t devtmpfs dev /dev; exec 2>/dev/ttyS0; mount -t proc proc /proc; mount -t tmpfs tmpfs /tmp; \
-        for d in ip '/bin/busybox ip'; do $d link set lo up && break; done; \
-        cd /; export \(BenchTask.environment.joined(separator: " ")); stty -opost </dev/hvc0; \
+        b=/bin/busybox; $b mount -t devtmpfs dev /dev; exec 2>/dev/ttyS0; $b mount -t proc proc /proc; \
+        $b mount -t tmpfs tmpfs /tmp; $b ip link set lo up; \
+        cd /; export \(BenchTask.environment.joined(separator: " ")); $b stty -opost </dev/hvc0; \
         "$@" </dev/null >/dev/hvc0; echo \(Invocation.statusMark)$? >/dev/hvc0
         """
 
