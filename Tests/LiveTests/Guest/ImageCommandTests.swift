@@ -86,28 +86,28 @@ struct ImageCommandTests {
             cd "$1"
             mkdir -p bin dev proc sys run tmp files
             cp /bin/busybox bin/
-            for name in sh cat md5sum; do ln -s busybox bin/$name; done
+            for name in sh md5sum; do ln -s busybox bin/$name; done
             for pages in 0 1 2 3 4 7 15 16 17 31 33 48; do
                 for more in 0 1 100 4095; do
                     head -c $((pages * 4096 + more)) /dev/urandom >files/$pages-$more
                 done
             done
-            find files -type f | sort | xargs md5sum
+            md5sum files/*
             """
         let root = folder.folder("root")
-        let made = Child.run(
-            "/bin/sh", ["-c", script, "sh", root], environment: ["PATH": "/usr/bin:/bin", "LC_ALL": "C"])
+        let made = Child.run("/bin/sh", ["-c", script, "sh", root], environment: ["PATH": "/usr/bin:/bin"])
         try #require(made.status == 0, "\(made.errors)")
+        let sums = Set(made.output.split(separator: "\n"))
+        #expect(sums.count == 48)
         let environment = try Self.environment(folder)
         let imported = Child.run(
             try BuiltCommand.path(), ["image", "import", "sizes", root], environment: environment)
         try #require(imported.status == 0, "\(imported.errors)")
         let run = try CommandRun(
-            in: Folder(), ["sizes", "--", "sh", "-c", "md5sum files/*"],
-            environment: environment.merging(["LC_ALL": "C"]) { $1 })
+            in: Folder(), ["sizes", "--", "sh", "-c", "md5sum files/*"], environment: environment)
         let (output, status) = run.finish()
         #expect(status == 0 && run.errors == "")
-        #expect(Set(output.split(separator: "\n")) == Set(made.output.split(separator: "\n")))
+        #expect(Set(output.split(separator: "\n")) == sums)
     }
 
     @Test func `the default guest runs commands, too`() throws {
