@@ -43,7 +43,7 @@ final class BlankMachine: Sendable {
         }
     }
 
-    /// Has one made on another thread, for the first machine of this process that is started.
+    /// Has one made on another thread, for the first machine of this process that is started. Returns when that thread has begun.
     static func makeAhead() {
         let making = Making(DispatchQueue(label: "caisson.vcpu.0"), Handoff())
         let isFirst = ahead.withLock { ahead in
