@@ -16,6 +16,8 @@ package enum KVMError: Error, Equatable {
     case msrRefused(index: UInt32)
     /// A vCPU's area shared with the kernel could not be mapped.
     case cannotMapRunArea(errno: Int32)
+    /// KVM could not start a thread of its own, which counts as one of the process's.
+    case threadLimit
 }
 
 extension KVMError: CustomStringConvertible {
@@ -33,6 +35,8 @@ extension KVMError: CustomStringConvertible {
         case .requestFailed(let operation, let errno): "\(operation) failed: \(Self.text(errno))"
         case .msrRefused(let index):
             "KVM_SET_MSRS failed: the host's KVM does not take register 0x\(String(index, radix: 16))"
+        case .threadLimit:
+            "KVM cannot start a thread for the machine: a limit is reached (ulimit -u, or a control group's pids.max)"
         case .cannotMapRunArea(let errno): "cannot map a vCPU's kvm_run area: \(Self.text(errno))"
         }
     }

@@ -40,18 +40,28 @@ import GuestMemory
     /// Runs the guest until it needs the host.
     ///
     /// The thread has to have the kick signal unblocked (`caisson_unblock_kick`).
-    /// - Throws: `requestFailed`.
+    /// - Throws: `requestFailed`, `threadLimit`.
     @inline(__always)
     package func run() throws(KVMError) -> VCPUExit {
         let result = caisson_run_vcpu(descriptor.rawValue)
-        if result < 0 {
-            // EAGAIN: the vCPU waited for its start-up interrupt, and a signal or the interrupt ended that.
-            guard result == -EINTR || result == -EAGAIN else {
-                throw .requestFailed(operation: "KVM_RUN", errno: -result)
-            }
-            return .interrupted
+        return result < 0 ? try refused(result) : exit
+    }
+
+    @inline(never)
+    private func refused(_ first: Int32) throws(KVMError) -> VCPUExit {
+        var result = first
+        if result == -EAGAIN {
+            // A vCPU that waited for its start-up interrupt: a signal or the interrupt ended that.
+            guard try multiprocessingState() == KVM_MP_STATE_RUNNABLE else { return .interrupted }
+            // Now it can run. If not, the kernel lacks a thread that the first run of a machine starts.
+            result = caisson_run_vcpu(descriptor.rawValue)
+            if result == 0 { return exit }
         }
-        return exit
+        switch -result {
+        case EINTR: return .interrupted
+        case EAGAIN: throw .threadLimit
+        default: throw .requestFailed(operation: "KVM_RUN", errno: -result)
+        }
     }
 
     /// Forgets the kicks so far. A caller does this after a run was interrupted and before it looks why, so that a

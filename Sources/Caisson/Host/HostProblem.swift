@@ -37,7 +37,7 @@ extension HostProblem {
                     "another hypervisor (VirtualBox, VMware) holds the processor's virtualization: stop its machines")
         case .requestFailed("KVM_CREATE_VM", ENODEV), .requestFailed("KVM_CREATE_VM", EOPNOTSUPP):
             self.init("\(error)", advice: "switch virtualization (VT-x or SVM) on in the firmware's setup")
-        case .cannotOpen, .requestFailed, .msrRefused, .cannotMapRunArea: self.init("\(error)")
+        case .cannotOpen, .requestFailed, .msrRefused, .cannotMapRunArea, .threadLimit: self.init("\(error)")
         }
     }
 
