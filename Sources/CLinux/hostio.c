@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stddef.h>
 #include <string.h>
@@ -13,7 +14,31 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-int caisson_start_thread(pthread_t *thread, const char *name, void *(*body)(void *), void *argument)
+// Beginning on another processor than this, where the process may use one.
+static int create_elsewhere(pthread_t *thread, void *(*body)(void *), void *argument)
+{
+    cpu_set_t allowed, others;
+    pthread_attr_t attributes;
+    int here = sched_getcpu();
+    if (here < 0 || here >= CPU_SETSIZE || sched_getaffinity(0, sizeof allowed, &allowed) < 0)
+        return EINVAL;
+    others = allowed;
+    CPU_CLR(here, &others);
+    if (CPU_COUNT(&others) == 0)
+        return EINVAL;
+    int error = pthread_attr_init(&attributes);
+    if (error != 0)
+        return error;
+    error = pthread_attr_setaffinity_np(&attributes, sizeof others, &others);
+    if (error == 0)
+        error = pthread_create(thread, &attributes, body, argument);
+    pthread_attr_destroy(&attributes);
+    if (error == 0)
+        pthread_setaffinity_np(*thread, sizeof allowed, &allowed);
+    return error;
+}
+
+int caisson_start_thread(pthread_t *thread, int elsewhere, void *(*body)(void *), void *argument)
 {
     static const int unblocked[] = {
         SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT, SIGSYS, SIGTTIN, SIGTTOU,
@@ -25,12 +50,14 @@ int caisson_start_thread(pthread_t *thread, const char *name, void *(*body)(void
     int error = pthread_sigmask(SIG_SETMASK, &set, &old);
     if (error != 0)
         return -error;
-    error = pthread_create(thread, NULL, body, argument);
+    error = elsewhere ? create_elsewhere(thread, body, argument) : EINVAL;
+    if (error != 0)
+        error = pthread_create(thread, NULL, body, argument);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
-    if (error == 0)
-        pthread_setname_np(*thread, name);
     return -error;
 }
+
+void caisson_name_thread(const char *name) { pthread_setname_np(pthread_self(), name); }
 
 void caisson_ignore_broken_pipes(void)
 {

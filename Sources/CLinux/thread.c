@@ -22,62 +22,24 @@ int caisson_install_kick_handler(void)
     return sigaction(SIGRTMIN, &action, NULL) < 0 ? -errno : 0;
 }
 
-static void kick_set(sigset_t *set)
-{
-    sigemptyset(set);
-    sigaddset(set, SIGRTMIN);
-}
-
-int caisson_unblock_kick(int *was_blocked)
-{
-    sigset_t set, old;
-    kick_set(&set);
-    int error = pthread_sigmask(SIG_UNBLOCK, &set, &old);
-    if (error == 0)
-        *was_blocked = sigismember(&old, SIGRTMIN) == 1;
-    return -error;
-}
-
-int caisson_block_kick(void)
+int caisson_unblock_kick(void)
 {
     sigset_t set;
-    kick_set(&set);
-    return -pthread_sigmask(SIG_BLOCK, &set, NULL);
+    sigemptyset(&set);
+    sigaddset(&set, SIGRTMIN);
+    return -pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 }
 
 int caisson_kick(pthread_t thread) { return -pthread_kill(thread, SIGRTMIN); }
 
-int caisson_pin_thread(int processor, cpu_set_t *previous)
+int caisson_pin_thread(int processor)
 {
     cpu_set_t set;
     if (processor < 0 || processor >= CPU_SETSIZE)
         return -EINVAL;
     CPU_ZERO(&set);
     CPU_SET(processor, &set);
-    if (sched_getaffinity(0, sizeof *previous, previous) < 0)
-        return -errno;
     return sched_setaffinity(0, sizeof set, &set) < 0 ? -errno : 0;
-}
-
-int caisson_unpin_thread(const cpu_set_t *previous)
-{
-    return sched_setaffinity(0, sizeof *previous, previous) < 0 ? -errno : 0;
-}
-
-int caisson_current_processor(void) { return sched_getcpu(); }
-
-void caisson_leave_processor(int processor)
-{
-    cpu_set_t allowed, others;
-    if (processor < 0 || processor >= CPU_SETSIZE || sched_getcpu() != processor)
-        return;
-    if (sched_getaffinity(0, sizeof allowed, &allowed) < 0)
-        return;
-    others = allowed;
-    CPU_CLR(processor, &others);
-    // Without others this fails.
-    if (sched_setaffinity(0, sizeof others, &others) == 0)
-        sched_setaffinity(0, sizeof allowed, &allowed);
 }
 
 // The first version of struct sched_attr in <linux/sched/types.h>, which cannot be included beside glibc's <sched.h>;

@@ -91,6 +91,68 @@ private final class Log<Element: Sendable>: Sendable {
         never.stop()
     }
 
+    @Test func `a loop runs on its caller's thread until that has what it wants, and again`() throws {
+        let own = try EventLoop(name: "own", startsNow: false)
+        let log = Log<Int>()
+        let caller = HostThread.current
+        for round in 1...2 {
+            own.submit { [own] in log.append(own.isCurrent && caller.isCurrent ? round : -1) }
+            #expect(!own.isCurrent)
+            own.run(until: { !log.all.isEmpty && log.all.last == round })
+        }
+        #expect(log.all == [1, 2])
+        // What is done already is not waited for.
+        own.run(until: { true })
+        own.submit { log.append(3) }
+        own.stop()
+        #expect(log.all == [1, 2, 3])
+    }
+
+    @Test(arguments: [true, false]) func `a stop ends a loop on its caller's thread`(onLoop: Bool) throws {
+        let own = try EventLoop(name: "own", startsNow: false)
+        let log = Log<Int>()
+        own.submit { [own, loop] in
+            log.append(1)
+            if onLoop { own.stop() } else { loop.submit { own.stop() } }
+        }
+        own.run(until: { false })
+        own.submit { log.append(2) }
+        #expect(log.all == [1])
+    }
+
+    @Test func `work waits for its time`() throws {
+        let log = Log<Int>()
+        let begin = ContinuousClock.now
+        try loop.submit(after: .milliseconds(30)) { log.append(3) }
+        try loop.submit(after: .seconds(-1)) { log.append(1) }
+        #expect(eventually { log.all == [1] })
+        #expect(eventually { log.all == [1, 3] })
+        #expect(ContinuousClock.now - begin >= .milliseconds(30))
+    }
+
+    @Test func `work whose time never comes ends with the loop`() throws {
+        let own = try EventLoop(name: "own", startsNow: false)
+        var kept: Log<Int>? = Log<Int>()
+        weak let ended = kept
+        try own.submit(after: .seconds(1_000_000_000)) { [kept] in kept?.append(1) }
+        kept = nil
+        #expect(ended != nil)
+        own.stop()
+        #expect(ended == nil)
+    }
+
+    @Test func `a timer goes on until it is stopped`() throws {
+        let log = Log<Int>()
+        let timer = try LoopTimer(on: loop) { log.append(1) }
+        timer.schedule(after: 1_000_000, every: 2_000_000)
+        #expect(eventually { log.all.count >= 5 })
+        timer.schedule(after: nil)
+        let count = log.all.count
+        usleep(20_000)
+        // One may have been under way.
+        #expect(log.all.count <= count + 1)
+    }
+
     @Test func `a hang-up is told with any interest, and without one keeps nobody busy`() throws {
         var (read, write): (Descriptor?, Descriptor) = Descriptor.pipe()
         let log = Log<EventLoop.Readiness>()

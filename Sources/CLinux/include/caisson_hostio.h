@@ -6,10 +6,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// Starts a thread named `name` (at most 15 bytes) that runs body(argument). Signals meant for the process are blocked
-// in it, so that they go to other threads; crashes, and the stop of a job that uses the terminal, are not. Returns 0 or the negative
-// errno.
-int caisson_start_thread(pthread_t *thread, const char *name, void *(*body)(void *), void *argument);
+// Starts a thread that runs body(argument), on another processor than the caller's if `elsewhere` is not 0 and it may use one.
+// Signals meant for the process are blocked in it, so that they go to other threads; crashes, and the stop of a job that uses
+// the terminal, are not. Returns 0 or the negative errno.
+int caisson_start_thread(pthread_t *thread, int elsewhere, void *(*body)(void *), void *argument);
+
+// Names the calling thread, which is quicker than to name another: at most 15 bytes.
+void caisson_name_thread(const char *name);
 
 // A write to a pipe or socket that nobody reads returns EPIPE instead of ending the process, unless the program
 // handles SIGPIPE already.

@@ -11,9 +11,8 @@ int caisson_kick_signal(void);
 // Installs the kick signal's handler for the process. Returns 0 or the negative errno.
 int caisson_install_kick_handler(void);
 
-// Unblocks the kick signal in the calling thread; stores whether it was blocked. Returns 0 or the negative errno.
-int caisson_unblock_kick(int *was_blocked);
-int caisson_block_kick(void);
+// Unblocks the kick signal in the calling thread. Returns 0 or the negative errno.
+int caisson_unblock_kick(void);
 
 // Sends the kick signal to a live thread. Returns 0 or the negative errno.
 int caisson_kick(pthread_t thread);
@@ -29,18 +28,11 @@ int caisson_note_signal(int number);
 int caisson_signal_notes(void);
 int caisson_next_signal(void);
 
-// Keeps the calling thread on one of the host's processors, below CPU_SETSIZE, and stores where it might run before.
-// Returns 0 or the negative errno.
-int caisson_pin_thread(int processor, cpu_set_t *previous);
-int caisson_unpin_thread(const cpu_set_t *previous);
+// Keeps the calling thread on one of the host's processors, below CPU_SETSIZE. Returns 0 or the negative errno.
+int caisson_pin_thread(int processor);
 
-// The processor that the calling thread is on, or -1; and lets the calling thread go on on another one, if it is on this and may
-// be on others. Where it may run stays as it was.
-int caisson_current_processor(void);
-void caisson_leave_processor(int processor);
-
-// Asks the kernel to let the calling thread run this long before others have their turn, in nanoseconds, 0.1 to 100 ms; 0 is
-// what threads have by default. A wish, which kernels before 6.12 ignore. Returns 0 or the negative errno.
+// Asks the kernel to let the calling thread run this long before others have their turn, in nanoseconds, 0.1 to 100 ms.
+// A wish, which kernels before 6.12 ignore. Returns 0 or the negative errno.
 int caisson_set_time_slice(uint64_t nanoseconds);
 
 // CPU time a thread has used, in nanoseconds, or the negative errno.

@@ -37,31 +37,29 @@ package final class EventLoop: Sendable {
     ///   - name: the thread's, at most 15 bytes.
     ///   - startsNow: otherwise `start()` does; until then registered descriptors and work wait.
     package init(name: String, startsNow: Bool = true) throws(HostError) {
-        precondition(name.utf8.count <= 15)
         self.name = name
         core = try EventLoopCore()
         if startsNow { try start() }
     }
 
-    /// Starts the thread, unless it was started or the loop stopped.
+    /// Starts the thread, unless the loop has one or was stopped.
     package func start() throws(HostError) {
-        let errno = core.thread.withLock { thread -> Int32 in
-            guard thread.id == nil, !thread.isTakenOver else { return 0 }
-            var id = pthread_t()
+        try core.thread.withLock { thread throws(HostError) in
+            guard thread.own == nil, !thread.isTakenOver else { return }
             // The thread keeps the core, not the loop: dropping the loop ends the thread.
-            let context = unsafe Unmanaged.passRetained(core)
-            // SAFETY: the body takes over the one reference that was passed.
-            let result = unsafe caisson_start_thread(
-                &id, name,
-                { context in
-                    guard let context = unsafe context else { return nil }
-                    unsafe Unmanaged<EventLoopCore>.fromOpaque(context).takeRetainedValue().run()
-                    return nil
-                }, context.toOpaque())
-            if result == 0 { thread.id = id } else { unsafe context.release() }
-            return result
+            thread.own = try HostThread(name: name) { [core] in core.run(until: { false }) }
         }
-        guard errno == 0 else { throw HostError("start", "thread \(name)", Errno(rawValue: -errno)) }
+    }
+
+    /// Makes the caller the loop's thread, which was not started, until `isDone`, which is asked after whatever the loop did, or until
+    /// the loop is stopped.
+    package func run(until isDone: () -> Bool) {
+        core.thread.withLock { thread in
+            precondition(thread.own == nil, "a loop has one thread")
+            (thread.own, thread.isCallers) = (.current, true)
+        }
+        core.run(until: isDone)
+        core.thread.withLock { thread in (thread.own, thread.isCallers) = (nil, false) }
     }
 
     deinit { stop() }
@@ -91,25 +89,26 @@ package final class EventLoop: Sendable {
 
     /// Whether the caller is on the loop.
     package var isCurrent: Bool {
-        core.thread.withLock { thread in thread.id.map { pthread_equal($0, pthread_self()) != 0 } ?? false }
+        core.thread.withLock { $0.own?.isCurrent ?? false }
     }
 
-    /// Runs what was submitted before, and ends the thread. On the loop itself it does not wait for the end.
+    /// Runs what was submitted before, and ends the thread. On the loop itself, and where the thread is a caller's, it does not
+    /// wait for that.
     package func stop() {
         let isCurrent = isCurrent
         core.requestStop()
         let (isFirst, thread) = core.thread.withLock { thread in
             defer { thread.isTakenOver = true }
-            return (!thread.isTakenOver, thread.id)
+            return (!thread.isTakenOver, thread)
         }
         // Taken over once, so joined once.
-        guard isFirst else { return }
-        guard let thread else { return core.run() }
+        guard isFirst, !thread.isCallers else { return }
+        guard let own = thread.own else { return core.run(until: { false }) }
         if isCurrent {
-            pthread_detach(thread)
+            own.detach()
         } else {
-            _ = pthread_join(thread, nil)
-            core.thread.withLock { $0.id = nil }
+            own.join()
+            core.thread.withLock { $0.own = nil }
         }
     }
 }

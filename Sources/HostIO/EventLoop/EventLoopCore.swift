@@ -44,7 +44,9 @@ final class EventLoopCore: Sendable {
     private static let wakeID: UInt64 = 0
 
     struct Thread {
-        var id: pthread_t?
+        var own: HostThread?
+        /// Whoever called `run(until:)`.
+        var isCallers = false
         /// Somebody joins or detaches it.
         var isTakenOver = false
     }
@@ -166,9 +168,9 @@ final class EventLoopCore: Sendable {
 
     // MARK: On the loop
 
-    func run() {
+    func run(until isDone: () -> Bool) {
         var events = InlineArray<32, caisson_event>(repeating: caisson_event())
-        while true {
+        while !isDone() {
             let (isBusy, pauseEnd) = state.withLock { state in
                 (state.readyCount > 0, state.pauseCount > 0 ? state.entries.compactMap(\.pauseEnd).min() : nil)
             }

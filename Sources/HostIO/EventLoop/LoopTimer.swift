@@ -1,5 +1,6 @@
 import CLinux
 import HostResources
+import Synchronization
 import SystemPackage
 
 /// Calls its handler on an event loop once the time has come, by `CLOCK_MONOTONIC`.
@@ -25,17 +26,36 @@ package final class LoopTimer: Sendable {
 
     deinit { loop.remove(registration) }
 
-    /// Asks for one call, `nanoseconds` from now, instead of any asked for before; `nil` asks for none. From any thread.
-    package func schedule(after nanoseconds: UInt64?) {
+    /// Asks for a call, `nanoseconds` from now, instead of any asked for before; `nil` asks for none. From any thread.
+    /// - Parameter interval: nanoseconds between further calls; without it there is one. Calls that the loop is late for are one.
+    package func schedule(after nanoseconds: UInt64?, every interval: UInt64? = nil) {
         var specification = itimerspec()
         if let nanoseconds {
             // Zero would disarm the timer.
-            let nanoseconds = max(1, nanoseconds)
-            specification.it_value.tv_sec = Int(nanoseconds / 1_000_000_000)
-            specification.it_value.tv_nsec = Int(nanoseconds % 1_000_000_000)
+            specification.it_value = Self.time(max(1, nanoseconds))
+            if let interval { specification.it_interval = Self.time(interval) }
         }
         // SAFETY: the kernel reads `specification` during the call.
         let result = unsafe timerfd_settime(timer.rawValue, 0, &specification, nil)
         precondition(result == 0)
+    }
+
+    private static func time(_ nanoseconds: UInt64) -> timespec {
+        timespec(tv_sec: Int(nanoseconds / 1_000_000_000), tv_nsec: Int(nanoseconds % 1_000_000_000))
+    }
+}
+
+extension EventLoop {
+    /// Runs `work` on the loop, once, after `time`, at most 292 years. From any thread; after `stop` it is dropped.
+    package func submit(after time: Duration, _ work: @escaping @Sendable () -> Void) throws(HostError) {
+        // The timer lasts until then.
+        final class Keeper: Sendable {
+            let timer = Mutex<LoopTimer?>(nil)
+        }
+        let keeper = Keeper()
+        let timer = try LoopTimer(on: self) { if keeper.timer.withLock({ $0.take() }) != nil { work() } }
+        keeper.timer.withLock { $0 = timer }
+        let (seconds, attoseconds) = max(.zero, time).components
+        timer.schedule(after: UInt64(seconds) * 1_000_000_000 + UInt64(attoseconds / 1_000_000_000))
     }
 }
