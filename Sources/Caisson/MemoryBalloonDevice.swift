@@ -49,18 +49,27 @@ public final class VirtioTraditionalMemoryBalloonDevice: Sendable {
     public func statistics(within limit: Duration = .seconds(5)) async throws(VirtualMachineError)
         -> MemoryBalloonStatistics
     {
-        let device = state.withLock { $0.device }
-        let statistics: BalloonStatistics? = await withCheckedContinuation { continuation in
-            let answer = Answer(continuation)
-            device?.requestStatistics { answer.give($0) } ?? answer.give(nil)
+        let statistics: MemoryBalloonStatistics? = await withCheckedContinuation { continuation in
+            let giveUp = requestStatistics { continuation.resume(returning: $0) }
             let (seconds, attoseconds) = max(.zero, limit).components
             let wait = Double(seconds) + Double(attoseconds) / 1e18
-            DispatchQueue.global().asyncAfter(deadline: .now() + wait) { answer.give(nil) }
+            DispatchQueue.global().asyncAfter(deadline: .now() + wait, execute: giveUp)
         }
         guard let statistics else {
             throw VirtualMachineError(.notSupported, "the guest's memory balloon gives no statistics")
         }
-        return MemoryBalloonStatistics(statistics)
+        return statistics
+    }
+
+    /// Asks the guest what it does with its memory.
+    /// - Parameter answered: called once, with nil where the guest has no driver that answers.
+    /// - Returns: gives up the wait for an answer.
+    func requestStatistics(
+        _ answered: @escaping @Sendable (MemoryBalloonStatistics?) -> Void
+    ) -> @Sendable () -> Void {
+        let answer = Answer(answered)
+        state.withLock { $0.device }?.requestStatistics { answer.give($0) } ?? answer.give(nil)
+        return { answer.give(nil) }
     }
 
     /// The balloon of a guest that starts.
@@ -76,14 +85,12 @@ public final class VirtioTraditionalMemoryBalloonDevice: Sendable {
 
     /// Takes the first answer.
     private final class Answer: Sendable {
-        private let continuation: Mutex<CheckedContinuation<BalloonStatistics?, Never>?>
+        private let answered: Mutex<(@Sendable (MemoryBalloonStatistics?) -> Void)?>
 
-        init(_ continuation: CheckedContinuation<BalloonStatistics?, Never>) {
-            self.continuation = Mutex(continuation)
-        }
+        init(_ answered: @escaping @Sendable (MemoryBalloonStatistics?) -> Void) { self.answered = Mutex(answered) }
 
         func give(_ statistics: BalloonStatistics?) {
-            continuation.withLock { exchange(&$0, with: nil) }?.resume(returning: statistics)
+            answered.withLock { $0.take() }?(statistics.map(MemoryBalloonStatistics.init))
         }
     }
 }

@@ -1,4 +1,3 @@
-import Dispatch
 import HostIO
 import Logging
 import Synchronization
@@ -23,28 +22,10 @@ extension VirtualMachine {
     func consoleReported(_ event: Console.Event, on line: ConsoleLine) {
         switch event {
         case .quit:
-            control.async { [self] in
-                let result = changeNow(from: [.running, .paused], by: .stopping) { () throws(VirtualMachineError) in
-                    parts.withLock { $0?.instance }?.requestEnd(.stopped)
-                    finish(.success(.quitByConsole))
-                    return .stopped
-                }
-                if case .failure(let error) = result { logger.debug("\(error)") }
+            control.submit { [self] in
+                note(changeNow(from: [.running, .paused], by: .stopping) { pullPlug(.quitByConsole) })
             }
-        case .togglePause:
-            Task { [self] in
-                do {
-                    if canResume {
-                        try await resume()
-                        show("resumed", on: line)
-                    } else {
-                        try await pause()
-                        show("paused; Ctrl-A c goes on", on: line)
-                    }
-                } catch {
-                    logger.debug("\(error)")
-                }
-            }
+        case .togglePause: control.submit { [self] in togglePause(line) }
         case .powerButton:
             do throws(VirtualMachineError) {
                 try requestStop()
@@ -61,6 +42,24 @@ extension VirtualMachine {
         }
     }
 
+    private func togglePause(_ line: ConsoleLine) {
+        if canResume {
+            if note(changeNow(from: [.paused], by: .resuming, letGo)) { show("resumed", on: line) }
+        } else {
+            if note(changeNow(from: [.running], by: .pausing, hold)) { show("paused; Ctrl-A c goes on", on: line) }
+        }
+    }
+
+    /// Whether a change came about.
+    @discardableResult
+    private func note(_ result: Result<Void, VirtualMachineError>) -> Bool {
+        do throws(VirtualMachineError) { try result.get() } catch {
+            logger.debug("\(error)")
+            return false
+        }
+        return true
+    }
+
     /// Steps are eighths of the machine's memory, and the last one stays with the guest.
     private func changeMemory(on line: ConsoleLine, _ change: (UInt64, UInt64) -> UInt64) {
         guard let balloon = memoryBalloon(line) else { return }
@@ -71,18 +70,17 @@ extension VirtualMachine {
 
     private func showMemory(on line: ConsoleLine) {
         guard let balloon = memoryBalloon(line) else { return }
-        Task { [self] in
+        let giveUp = balloon.requestStatistics { [self] statistics in
             var text = "the guest has \(mebibytes(balloon.virtualMachineMemorySize)) of memory"
             if balloon.targetVirtualMachineMemorySize != balloon.virtualMachineMemorySize {
                 text += " and is to have \(mebibytes(balloon.targetVirtualMachineMemorySize))"
             }
-            if let statistics = try? await balloon.statistics(), let free = statistics.free,
-                let available = statistics.available
-            {
+            if let free = statistics?.free, let available = statistics?.available {
                 text += "; \(mebibytes(free)) are free, \(mebibytes(available)) available"
             }
             show(text, on: line)
         }
+        after(.seconds(5), giveUp)
     }
 
     private func memoryBalloon(_ line: ConsoleLine) -> VirtioTraditionalMemoryBalloonDevice? {
@@ -98,13 +96,21 @@ extension VirtualMachine {
     private func showStatistics(on line: ConsoleLine) {
         // Has the kernel's counters opened.
         _ = statistics
-        Task { [self] in
-            try? await Task.sleep(for: .milliseconds(10))
+        after(.milliseconds(10)) { [self] in
             guard let before = statistics else { return }
-            try? await Task.sleep(for: .seconds(1))
-            guard let after = statistics else { return }
-            let table = StatisticsTable(after.since(before), name: configuration.name)
-            line.show("\n\(table.text)\n")
+            after(.seconds(1)) { [self] in
+                guard let after = statistics else { return }
+                let table = StatisticsTable(after.since(before), name: configuration.name)
+                line.show("\n\(table.text)\n")
+            }
+        }
+    }
+
+    /// Without descriptors for a timer it is now.
+    private func after(_ time: Duration, _ work: @escaping @Sendable () -> Void) {
+        do throws(HostError) { try control.submit(after: time, work) } catch {
+            logger.debug("\(error)")
+            control.submit(work)
         }
     }
 

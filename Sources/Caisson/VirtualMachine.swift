@@ -1,6 +1,5 @@
 import CLinux
-import Dispatch
-import HostIO
+package import HostIO
 import KVM
 public import Logging
 import Synchronization
@@ -66,19 +65,22 @@ public final class VirtualMachine: Sendable {
     let controlPoint = Mutex<MachineControl?>(nil)
     /// Of the last start; they outlive the machine's end.
     let counters = Mutex<MachineCounters?>(nil)
-    /// Every change of state happens here, one after the other.
-    let control = DispatchQueue(label: "caisson.control")
+    /// Every change of state happens here, one after the other: on a thread of its own, or on that of `startHere()`.
+    package let control: EventLoop
 
     /// A machine that is stopped.
     /// - Parameters:
     ///   - configuration: what the machine is made of.
     ///   - logger: hears what the machine meets; nil takes one that tells warnings and errors.
-    /// - Throws: `invalidConfiguration`.
+    /// - Throws: `invalidConfiguration`; `hostFailure` where the process has no descriptors left.
     public init(
         configuration: VirtualMachineConfiguration, logger: Logger? = nil
     ) throws(VirtualMachineError) {
         try configuration.validate()
         self.configuration = configuration
+        do { control = try EventLoop(name: "caisson-control", startsNow: false) } catch {
+            throw VirtualMachineError(error)
+        }
         memoryBalloonDevices = configuration.memoryBalloonDevices.map {
             VirtioTraditionalMemoryBalloonDevice($0, memorySize: configuration.memorySize)
         }
@@ -87,14 +89,15 @@ public final class VirtualMachine: Sendable {
         self.logger = logger ?? Self.quietLogger
     }
 
-    /// Begins with what the first machine of this process will need of the host, whatever it will be; returns at once. For a process
-    /// that is about to make one.
-    package static func prepareHost() { BlankMachine.makeAhead() }
-
     /// A machine that nobody holds any more stops.
     deinit {
         guard let parts = parts.withLock({ exchange(&$0, with: nil) }) else { return }
-        control.async { Self.close(parts) }
+        // Not here, as this may be a thread that has to end first. Whoever started the machine has had a thread for it.
+        control.submit { [control] in
+            Self.close(parts)
+            control.stop()
+        }
+        try? control.start()
     }
 
     private static var quietLogger: Logger {
@@ -107,6 +110,8 @@ public final class VirtualMachine: Sendable {
 
     /// Where the machine is in its life now.
     public var state: State { status.withLock { $0.state } }
+    /// How the machine ended, since it was started last.
+    var outcome: Outcome? { status.withLock { $0.outcome } }
     /// Whether `start()` would be allowed now.
     public var canStart: Bool { state == .stopped || state == .error }
     /// Whether `pause()` would be allowed now.
@@ -143,28 +148,16 @@ public final class VirtualMachine: Sendable {
         try await change(from: [.stopped, .error], by: .starting, build)
     }
 
-    /// `start()` on the caller's own thread, which waits: a process that is one machine needs no other thread for it.
-    /// - Throws: as `start()`.
-    package func startHere() throws(VirtualMachineError) {
-        try control.sync { changeNow(from: [.stopped, .error], by: .starting, build) }.get()
-    }
-
     /// Stops the guest between two instructions.
     /// - Throws: `invalidState` unless it is running.
     public func pause() async throws(VirtualMachineError) {
-        try await change(from: [.running], by: .pausing) { () throws(VirtualMachineError) in
-            self.parts.withLock { $0?.instance }?.pause()
-            return .paused
-        }
+        try await change(from: [.running], by: .pausing, hold)
     }
 
     /// Lets a paused guest go on.
     /// - Throws: `invalidState` unless it is paused.
     public func resume() async throws(VirtualMachineError) {
-        try await change(from: [.paused], by: .resuming) { () throws(VirtualMachineError) in
-            self.parts.withLock { $0?.instance }?.resume()
-            return .running
-        }
+        try await change(from: [.paused], by: .resuming, letGo)
     }
 
     /// Asks the guest to shut down by itself, by its power button. A guest that does not know of it goes on.
@@ -184,29 +177,12 @@ public final class VirtualMachine: Sendable {
     /// Stops the machine at once, as pulling the plug does.
     /// - Throws: `invalidState` unless it is running or paused.
     public func stop() async throws(VirtualMachineError) {
-        try await change(from: [.running, .paused], by: .stopping, pullPlug)
+        try await change(from: [.running, .paused], by: .stopping) { self.pullPlug(.stopped) }
     }
 
     /// `stop()` without waiting for it; nothing happens unless the machine is running or paused.
     package func beginStop() {
-        control.async { _ = self.changeNow(from: [.running, .paused], by: .stopping, self.pullPlug) }
-    }
-
-    private func pullPlug() throws(VirtualMachineError) -> State {
-        parts.withLock { $0?.instance }?.requestEnd(.stopped)
-        finish(.success(.stopped))
-        return .stopped
-    }
-
-    /// `waitUntilStopped()` on the caller's own thread.
-    /// - Parameter settled: called after a tenth of a second, when what a start leaves to be done is done.
-    /// - Throws: as `waitUntilStopped()`.
-    package func waitHereUntilStopped(settled: () -> Void = {}) throws(VirtualMachineError) -> StopReason {
-        let outcome = Handoff<Outcome>()
-        whenStopped { outcome.give($0) }
-        if let outcome = outcome.take(within: .milliseconds(100)) { return try outcome.get() }
-        settled()
-        return try outcome.take().get()
+        control.submit { _ = self.changeNow(from: [.running, .paused], by: .stopping) { self.pullPlug(.stopped) } }
     }
 
     /// Waits until the machine has stopped, by itself or by `stop()`. Returns at once if it has stopped already.
@@ -227,15 +203,16 @@ public final class VirtualMachine: Sendable {
         if let known { handler(known) }
     }
 
-    // MARK: On the control queue
+    // MARK: On the control loop
 
     /// Goes through `transition` to the state that `work` returns.
     private func change(
         from allowed: [State], by transition: State,
         _ work: @escaping @Sendable () throws(VirtualMachineError) -> State
     ) async throws(VirtualMachineError) {
+        do throws(HostError) { try control.start() } catch { throw VirtualMachineError(error) }
         let result: Result<Void, VirtualMachineError> = await withCheckedContinuation { continuation in
-            control.async { continuation.resume(returning: self.changeNow(from: allowed, by: transition, work)) }
+            control.submit { continuation.resume(returning: self.changeNow(from: allowed, by: transition, work)) }
         }
         try result.get()
     }
@@ -261,7 +238,23 @@ public final class VirtualMachine: Sendable {
         }
     }
 
-    private func build() throws(VirtualMachineError) -> State {
+    func hold() -> State {
+        parts.withLock { $0?.instance }?.pause()
+        return .paused
+    }
+
+    func letGo() -> State {
+        parts.withLock { $0?.instance }?.resume()
+        return .running
+    }
+
+    func pullPlug(_ reason: StopReason) -> State {
+        parts.withLock { $0?.instance }?.requestEnd(.stopped)
+        finish(.success(reason))
+        return .stopped
+    }
+
+    func build() throws(VirtualMachineError) -> State {
         status.withLock { $0.outcome = nil }
         agent?.begin()
         do throws(VirtualMachineError) {
@@ -324,7 +317,7 @@ public final class VirtualMachine: Sendable {
             devices: parts.devices, logger: logger,
             ended: { [weak self] end in
                 guard let self else { return }
-                self.control.async { self.instanceEnded(end) }
+                self.control.submit { self.instanceEnded(end) }
             })
         self.parts.withLock { $0?.instance = instance }
     }

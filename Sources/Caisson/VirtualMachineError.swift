@@ -1,5 +1,5 @@
 import GuestMemory
-import HostIO
+package import HostIO
 import KVM
 import LinuxBoot
 import SoftwareKVM
@@ -59,13 +59,13 @@ extension VirtualMachineError {
         switch error {
         case .cannotOpen, .notKVM, .unsupportedAPI, .missingCapability:
             self.init(.hypervisorUnavailable, "\(error)")
-        case .requestFailed, .msrRefused, .cannotMapRunArea:
+        case .requestFailed, .msrRefused, .cannotMapRunArea, .threadLimit:
             self.init(.hostFailure, "\(error)")
         }
     }
 
     init(_ error: BootError) { self.init(.cannotBoot, "\(error)") }
-    init(_ error: HostError) { self.init(.hostFailure, "\(error)") }
+    package init(_ error: HostError) { self.init(.hostFailure, "\(error)") }
     init(_ diagnosis: Diagnosis) { self.init(.guestNotExecutable, "\(diagnosis)") }
 }
 

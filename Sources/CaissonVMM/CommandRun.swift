@@ -29,13 +29,16 @@ final class CommandRun: CommandObserver {
     /// Called at the command's end: with false where it was lost, or never started.
     private let ended: @Sendable (Bool) -> Void
 
-    init(_ command: GuestCommand, ended: @escaping @Sendable (Bool) -> Void) throws(VirtualMachineError) {
+    /// - Parameter loop: the caller's, which serves the streams.
+    init(
+        _ command: GuestCommand, on loop: EventLoop, ended: @escaping @Sendable (Bool) -> Void
+    ) throws(VirtualMachineError) {
         self.command = command
         self.ended = ended
-        do throws(HostError) {
-            loop = try EventLoop(name: "caisson-command")
-            streams = try ProcessStreams(loop: loop)
-        } catch { throw VirtualMachineError(.hostFailure, "\(error)") }
+        self.loop = loop
+        do throws(HostError) { streams = try ProcessStreams(loop: loop) } catch {
+            throw VirtualMachineError(error)
+        }
     }
 
     /// The machine has started: the command does as soon as the guest's agent is there.
@@ -65,7 +68,7 @@ final class CommandRun: CommandObserver {
             outputReady: { [weak self] descriptor in self?.writeKept(descriptor) },
             outputFailed: { [weak self] descriptor in self?.outputFailed(descriptor) })
         do throws(HostError) { try streams.start(handlers) } catch {
-            throw VirtualMachineError(.hostFailure, "\(error)")
+            throw VirtualMachineError(error)
         }
     }
 
@@ -102,16 +105,13 @@ final class CommandRun: CommandObserver {
         if let size = Self.windowSize { channel?.resize(size) }
     }
 
-    /// Writes out what the command wrote, however long that takes, unless `isInterrupted`.
+    /// Writes out what the command wrote, however long that takes, unless `isInterrupted`. The loop runs meanwhile.
     func finish(unless isInterrupted: () -> Bool) {
-        while !isInterrupted() {
-            for descriptor: Int32 in [1, 2] { writeKept(descriptor) }
-            let isDrained = streams.drain(for: .milliseconds(100))
-            if isDrained, state.withLock({ $0.kept.values.allSatisfy(\.isEmpty) }) { break }
-        }
+        loop.run(until: { isInterrupted() || isDrained })
         streams.stop()
-        loop.stop()
     }
+
+    private var isDrained: Bool { streams.isDrained && state.withLock { $0.kept.values.allSatisfy(\.isEmpty) } }
 
     // MARK: Output
 

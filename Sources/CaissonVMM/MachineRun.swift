@@ -1,7 +1,6 @@
 import CLinux
 import Caisson
 import CaissonOptions
-import Dispatch
 import HostIO
 import Logging
 import Synchronization
@@ -21,42 +20,48 @@ final class MachineRun: Sendable {
             Messages.say(error.message)
             return .usage
         }
-        do throws(VirtualMachineError) {
-            let machine = try VirtualMachine(
-                configuration: VirtualMachineConfiguration(description), logger: Logger(label: description.name))
-            publish(machine, at: address)
-            let file = try description.statisticsFile.map { path throws(VirtualMachineError) in
-                try StatisticsFile(path: path)
-            }
-            let copies = try CopyOutRun(description.copiesOut)
-            let command = try description.command.map { command throws(VirtualMachineError) in
-                var command = command
-                // The machine ends with it, at once.
-                command.synchronizesDisks = description.disks.contains { !$0.isReadOnly && !$0.isSnapshot }
-                return try CommandRun(command) { hasEnded in
-                    if hasEnded { copies.start(in: machine) { machine.beginStop() } } else { machine.beginStop() }
-                }
-            }
-            var signals = SignalWatch(Self.signals(forCommand: command != nil))
-            try machine.startHere()
-            try command?.start(in: machine)
-            var recorder = file.map { StatisticsRecorder(of: machine, in: $0) }
-            defer { recorder.take()?.finish(machine.statistics) }
-            // A machine that starts is not stopped before it has: nothing could be done about a signal until now.
-            signals.listen { [self] number in handle(number, machine, command) }
-            startDeadline(machine)
-            tellPaths(machine)
-            let reason = try machine.waitHereUntilStopped {
-                // What only the start needed, most of the program, stays in the page cache alone.
-                _ = caisson_release_code()
-            }
-            let ending = command.map { copies.status(after: status(of: $0, machine, reason)) }
-            _ = consume signals
-            return ending ?? interruption.withLock { $0 } ?? status(for: reason)
-        } catch {
+        do throws(VirtualMachineError) { return try run(at: address) } catch {
             Messages.say(error.message)
             return description.command == nil ? .failure : .commandLost
         }
+    }
+
+    /// - Parameter address: where the user's other commands find the machine.
+    private func run(at address: String) throws(VirtualMachineError) -> ExitStatus {
+        let machine = try VirtualMachine(
+            configuration: VirtualMachineConfiguration(description), logger: Logger(label: description.name))
+        publish(machine, at: address)
+        let file = try description.statisticsFile.map { path throws(VirtualMachineError) in
+            try StatisticsFile(path: path)
+        }
+        let copies = try CopyOutRun(description.copiesOut)
+        let command = try description.command.map { command throws(VirtualMachineError) in
+            var command = command
+            // The machine ends with it, at once.
+            command.synchronizesDisks = description.disks.contains { !$0.isReadOnly && !$0.isSnapshot }
+            return try CommandRun(command, on: machine.control) { hasEnded in
+                if hasEnded { copies.start(in: machine) { machine.beginStop() } } else { machine.beginStop() }
+            }
+        }
+        var signals = SignalWatch(Self.signals(forCommand: command != nil))
+        try machine.startHere()
+        try command?.start(in: machine)
+        var recorder: StatisticsRecorder?
+        do throws(HostError) {
+            if let file { recorder = try StatisticsRecorder(of: machine, in: file) }
+            // A machine that starts is not stopped before it has: nothing could be done about a signal until now.
+            try signals.listen(on: machine.control) { [self] number in handle(number, machine, command) }
+            try startDeadline(machine)
+            // What only the start needed, most of the program, stays in the page cache alone.
+            try machine.control.submit(after: .milliseconds(100)) { _ = caisson_release_code() }
+        } catch { throw VirtualMachineError(error) }
+        tellPaths(machine)
+        let outcome = Result { () throws(VirtualMachineError) in try machine.waitHereUntilStopped() }
+        recorder.take()?.finish(machine.statistics)
+        let reason = try outcome.get()
+        let ending = command.map { copies.status(after: status(of: $0, machine, reason)) }
+        _ = consume signals
+        return ending ?? interruption.withLock { $0 } ?? status(for: reason)
     }
 
     /// Lets the user's other commands find the machine.
@@ -107,11 +112,9 @@ final class MachineRun: Sendable {
     /// Whether a signal asks for an end.
     static func isEnding(_ number: Int32) -> Bool { number != SIGUSR1 && number != SIGUSR2 }
 
-    private func startDeadline(_ machine: VirtualMachine) {
+    private func startDeadline(_ machine: VirtualMachine) throws(HostError) {
         guard let timeout = description.timeout else { return }
-        let (seconds, attoseconds) = timeout.components
-        let nanoseconds = Int(seconds) * 1_000_000_000 + Int(attoseconds / 1_000_000_000)
-        DispatchQueue.global().asyncAfter(deadline: .now() + .nanoseconds(nanoseconds)) { [self] in
+        try machine.control.submit(after: timeout) { [self] in
             Messages.say("\(description.name) is stopped: its time of \(timeout) is over")
             stop(machine, .timeout)
         }

@@ -1,32 +1,26 @@
 import Caisson
 import CaissonOptions
-import Dispatch
+import HostIO
 import Synchronization
 import SystemPackage
 
 /// Writes what a machine does to a file, for as long as it is kept: a line of JSON a second, and one at the end.
 struct StatisticsRecorder: ~Copyable {
-    private let timer: any DispatchSourceTimer
-    private let queue = DispatchQueue(label: "caisson.statistics")
+    private let timer: LoopTimer
     private let file: StatisticsFile
 
     /// The machine has started.
-    init(of machine: VirtualMachine, in file: StatisticsFile) {
+    init(of machine: VirtualMachine, in file: StatisticsFile) throws(HostError) {
         self.file = file
-        timer = DispatchSource.makeTimerSource(queue: queue)
-        timer.schedule(deadline: .now() + 1, repeating: 1)
-        timer.setEventHandler { file.write(machine.statistics) }
-        timer.activate()
+        timer = try LoopTimer(on: machine.control) { [unowned machine] in file.write(machine.statistics) }
+        timer.schedule(after: 1_000_000_000, every: 1_000_000_000)
     }
 
-    /// The machine has ended: writes the last line.
+    /// The machine has ended, and its control loop does nothing more: writes the last line.
     consuming func finish(_ statistics: VirtualMachineStatistics?) {
-        timer.cancel()
-        let file = file
-        queue.sync {
-            file.write(statistics)
-            file.close()
-        }
+        timer.schedule(after: nil)
+        file.write(statistics)
+        file.close()
     }
 }
 

@@ -83,9 +83,10 @@ import Testing
     }
 
     @Test func takingWaits() {
-        let handoff = Handoff<Int>()
-        DispatchQueue.global().asyncAfter(deadline: .now() + .milliseconds(10)) { handoff.give(5) }
-        #expect(handoff.take() == 5)
+        final class Shared: Sendable { let handoff = Handoff<Int>() }
+        let shared = Shared()
+        DispatchQueue.global().asyncAfter(deadline: .now() + .milliseconds(10)) { shared.handoff.give(5) }
+        #expect(shared.handoff.take() == 5)
     }
 }
 

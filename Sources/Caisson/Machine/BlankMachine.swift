@@ -1,5 +1,5 @@
 import CLinux
-import Dispatch
+import HostIO
 import KVM
 import SoftwareKVM
 import Synchronization
@@ -10,8 +10,14 @@ import Synchronization
 /// What else a machine has comes in this order: filter, memory slots, interrupt controllers, timer. In another one the kernel may wait
 /// milliseconds for what the one before left to do.
 final class BlankMachine: Sendable {
-    private typealias Making = (queue: DispatchQueue, result: Handoff<Result<BlankMachine, VirtualMachineError>>)
-    private static let ahead = Mutex<Making?>(nil)
+    typealias Use = @Sendable (Result<BlankMachine, VirtualMachineError>) -> Void
+
+    /// Where the thread that makes one ahead waits for what to do with it.
+    private final class Waiting: Sendable {
+        let use = Handoff<Use>()
+    }
+
+    private static let ahead = Mutex<Waiting?>(nil)
 
     let system: KVMSystem
     let supportedCPUID: [kvm_cpuid_entry2]
@@ -43,34 +49,29 @@ final class BlankMachine: Sendable {
         }
     }
 
-    /// Has one made on another thread, for the first machine of this process that is started. Returns when that thread has begun.
+    /// Has one made on another thread, for the next machine of this process that is started.
     static func makeAhead() {
-        let making = Making(DispatchQueue(label: "caisson.vcpu.0"), Handoff())
-        let isFirst = ahead.withLock { ahead in
-            guard ahead == nil else { return false }
-            ahead = making
-            return true
-        }
-        guard isFirst else { return }
-        let processor = caisson_current_processor()
-        let hasBegun = DispatchSemaphore(value: 0)
-        making.queue.async {
-            // Linux may have put this thread behind the one that asked for it, though other processors have nothing to do, and
-            // would leave it there until that one has to wait.
-            caisson_leave_processor(processor)
-            hasBegun.signal()
-            making.result.give(make())
-        }
-        hasBegun.wait()
+        let waiting = Waiting()
+        // Where there is no thread, that machine has to tell why.
+        guard
+            (try? start {
+                let made = make()
+                waiting.use.take()(made)
+            }) != nil
+        else { return }
+        ahead.withLock { $0 = waiting }
     }
 
-    /// Calls `body` on a queue for the machine's first vCPU, with a machine that was made ahead or a new one.
-    static func take(_ body: @escaping @Sendable (Result<BlankMachine, VirtualMachineError>) -> Void) {
-        if let making = ahead.withLock({ $0.take() }) {
-            // The thread that made it goes on with this.
-            making.queue.async { body(making.result.take()) }
+    /// Has a thread for the machine's first vCPU call `use`, with the machine that was made ahead or a new one.
+    static func take(_ use: @escaping Use) throws(HostError) {
+        if let waiting = ahead.withLock({ $0.take() }) {
+            waiting.use.give(use)
         } else {
-            DispatchQueue(label: "caisson.vcpu.0").async { body(make()) }
+            try start { use(make()) }
         }
+    }
+
+    private static func start(_ body: @escaping @Sendable () -> Void) throws(HostError) {
+        try HostThread(name: VCPUThread.name(of: 0), at: .elsewhere, body).detach()
     }
 }

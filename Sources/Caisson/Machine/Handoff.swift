@@ -1,8 +1,9 @@
 import Dispatch
 import Synchronization
 
-/// One value that one thread waits for and another gives.
-final class Handoff<Value: Sendable>: Sendable {
+/// One value that one thread waits for and another gives. It is no class: the runtime would make one for each kind of value, which
+/// takes longer than what is waited for.
+struct Handoff<Value: Sendable>: ~Copyable, Sendable {
     private let value = Mutex<Value?>(nil)
     private let isThere = DispatchSemaphore(value: 0)
 
@@ -14,13 +15,6 @@ final class Handoff<Value: Sendable>: Sendable {
             return true
         }
         if isFirst { isThere.signal() }
-    }
-
-    /// Waits for the value, at most for `time`.
-    func take(within time: DispatchTimeInterval) -> Value? {
-        guard isThere.wait(timeout: .now() + time) == .success else { return nil }
-        isThere.signal()
-        return value.withLock { $0 }
     }
 
     /// Waits for the value.

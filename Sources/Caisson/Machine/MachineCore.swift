@@ -1,5 +1,5 @@
-import Dispatch
 import GuestMemory
+import HostIO
 import KVM
 import Logging
 import SoftwareKVM
@@ -38,15 +38,27 @@ final class MachineCore: Sendable {
                 index: index, hostProcessor: configuration.cpuAffinity.isEmpty ? nil : configuration.cpuAffinity[index],
                 counters: counters)
         }
-        BlankMachine.take { [first = threads[0], made] blank in
-            first.live { () throws(VirtualMachineError) in
-                made.give(Self.make(configuration, memory, blank, logger))
-                return try made.take().get()
+        for (index, thread) in threads.enumerated() {
+            do throws(HostError) { try start(thread, configuration, logger) } catch {
+                for thread in threads[index...] { thread.cancel() }
+                cancel()
+                throw VirtualMachineError(error)
             }
         }
-        for thread in threads.dropFirst() {
-            DispatchQueue(label: "caisson.vcpu.\(thread.index)").async { [made] in
-                thread.live { () throws(VirtualMachineError) in try made.take().get() }
+    }
+
+    private func start(
+        _ thread: VCPUThread, _ configuration: VirtualMachineConfiguration, _ logger: Logger
+    ) throws(HostError) {
+        guard thread.index == 0 else {
+            return try HostThread(name: VCPUThread.name(of: thread.index)) { [self] in
+                thread.live(take)
+            }.detach()
+        }
+        try BlankMachine.take { [self] blank in
+            thread.live { () throws(VirtualMachineError) in
+                made.give(Self.make(configuration, memory, blank, logger))
+                return try take()
             }
         }
     }

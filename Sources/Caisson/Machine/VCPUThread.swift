@@ -5,8 +5,9 @@ import LinuxBoot
 import Logging
 import SoftwareKVM
 import Synchronization
+import SystemPackage
 
-/// A vCPU, which a block on a Dispatch queue of its own runs.
+/// A vCPU, which a thread of its own runs.
 final class VCPUThread: Sendable {
     /// How a vCPU begins.
     enum Start: Sendable {
@@ -46,6 +47,12 @@ final class VCPUThread: Sendable {
     }
 
     // MARK: From any thread
+
+    /// What the thread is called on the host.
+    static func name(of index: Int) -> String { "caisson-vcpu\(index)" }
+
+    /// The machine has no thread for this vCPU.
+    func cancel() { hasEnded.signal() }
 
     /// Makes the vCPU on the calling thread, and runs it there; returns after its end.
     /// - Parameter parts: makes the machine, or waits for it; called first.
@@ -105,21 +112,13 @@ final class VCPUThread: Sendable {
     // MARK: On its own thread
 
     private func work(_ parts: () throws(VirtualMachineError) -> MachineCore.Parts) {
-        // Dispatch's threads block nearly all signals.
-        var wasBlocked: Int32 = 0
-        // SAFETY: the variable is written during the call.
-        _ = unsafe caisson_unblock_kick(&wasBlocked)
-        defer {
-            if wasBlocked != 0 { _ = caisson_block_kick() }
-            // Whoever waits for a pause must not wait for ever.
-            isParked.signal()
-        }
+        _ = caisson_unblock_kick()
+        // Whoever waits for a pause must not wait for ever.
+        defer { isParked.signal() }
         var run: VCPURun?
         do throws(VirtualMachineError) {
             let parts = try parts()
-            let pin = try hostProcessor.map { processor throws(VirtualMachineError) in try ThreadPin(to: processor) }
-            defer { pin?.release() }
-            defer { _ = caisson_set_time_slice(0) }
+            try pin()
             var vcpu = try onHost { () throws(KVMError) in try parts.machine.kvm.makeVCPU(index: index) }
             kick.withLock { $0 = vcpu.kick }
             counters.begin(vcpu.kick)
@@ -138,6 +137,17 @@ final class VCPUThread: Sendable {
             probed.give(.failure(error))
             run?.ending.end(.failure(error))
         }
+    }
+
+    private func pin() throws(VirtualMachineError) {
+        guard let hostProcessor else { return }
+        let result = caisson_pin_thread(Int32(clamping: hostProcessor))
+        guard result != 0 else { return }
+        let reason =
+            result == -EINVAL
+            ? "the host has none of that number, or this process may not use it" : "\(Errno(rawValue: -result))"
+        throw VirtualMachineError(
+            .hostFailure, "a virtual processor cannot be kept on the host's processor \(hostProcessor): \(reason)")
     }
 
     /// Prepares the vCPU for its first run. Nil when the machine could not be built.

@@ -80,10 +80,8 @@ package final class ProcessStreams: Sendable {
         end.withLock { $0.take() }?()
     }
 
-    /// Writes out what is kept, for at most `time`; whether that was all. Not on the loop.
-    package func drain(for time: Duration) -> Bool {
-        outputs.values.reduce(true) { $1.drain(timeout: time) && $0 }
-    }
+    /// Whether all that was taken is written out.
+    package var isDrained: Bool { outputs.values.allSatisfy(\.isEmpty) }
 
     /// Lets go of the streams, and puts a terminal back as it was.
     package func stop() {

@@ -89,6 +89,9 @@ final class OutputQueue: Sendable {
         if let handlers { loop.submit(handlers.ready) }
     }
 
+    /// Whether all that was taken is written out.
+    var isEmpty: Bool { state.withLock { $0.queue.isEmpty } }
+
     var isAttached: Bool { state.withLock { $0.stream != nil } }
 
     /// Takes what there is room for from the front of `bytes`, and returns how many that were.
