@@ -14,6 +14,9 @@ enum CaissonVMM {
     static func main() {
         HostProcess.openStandardStreams()
         caisson_prepare_memory()
+        if HostProcess.firstArgumentBegins(with: "run") || HostProcess.firstArgumentBegins(with: "name=") {
+            VirtualMachine.prepareHost()
+        }
         let words = Array(CommandLine.arguments.dropFirst())
         refuseWhatIsNoText(words)
         if let status = session(words) { exit(status.code) }
@@ -54,7 +57,6 @@ enum CaissonVMM {
     /// The machine that `caisson-cli` describes, with its files open. No command begins with `name=`.
     private static func described(_ words: [String]) -> MachineDescription? {
         guard words.first?.hasPrefix("name=") == true else { return nil }
-        VirtualMachine.prepareHost()
         do throws(MachineDescriptionError) {
             return try MachineDescription(arguments: words)
         } catch {
@@ -69,7 +71,6 @@ enum CaissonVMM {
         guard words.first == "run", HostProcess.environment("CAISSON_VMM") == nil,
             let options = RunOptions(plain: words.dropFirst())
         else { return nil }
-        VirtualMachine.prepareHost()
         return try? options.describe()
     }
 

@@ -25,6 +25,14 @@ package enum HostProcess {
         return path.isEmpty ? nil : String(decoding: path, as: UTF8.self)
     }
 
+    /// Whether this process has arguments and the first begins with `text`. It is quicker than Swift's own list of them.
+    package static func firstArgumentBegins(with text: StaticString) -> Bool {
+        // SAFETY: the kernel hands over `argc` strings, each with its end, which is not reached where they are equal so far.
+        guard CommandLine.argc > 1, let argument = unsafe CommandLine.unsafeArgv[1] else { return false }
+        return unsafe strncmp(
+            argument, UnsafeRawPointer(text.utf8Start).assumingMemoryBound(to: CChar.self), text.utf8CodeUnitCount) == 0
+    }
+
     /// The first of this process's arguments, counted from 1, that is no UTF-8 text. In Swift's own list of them it is mended.
     package static var argumentThatIsNoText: Int? {
         (1..<max(1, Int(CommandLine.argc))).first { number in
