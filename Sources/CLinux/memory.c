@@ -76,17 +76,25 @@ static void make_pages(uintptr_t start, uintptr_t end)
     madvise((void *)start, ((end + page - 1) & ~(page - 1)) - start, MADV_POPULATE_WRITE);
 }
 
-void caisson_prepare_memory(void)
+void caisson_prepare_for_threads(void)
 {
-    extern const char __data_start, _edata, __bss_start, _end;
-    // glibc begins with a little more heap; constants may come behind the variables that have a value from the first.
+    extern const char __data_start, _edata;
+    // Constants may come behind the variables that have a value from the first.
     const uintptr_t most = 128 << 10;
-    uintptr_t heap_end = (uintptr_t)sbrk(0);
     uintptr_t data = (uintptr_t)&__data_start, data_end = (uintptr_t)&_edata;
 
     mallopt(M_ARENA_MAX, 1);
-    make_pages(heap_end - most, heap_end);
     make_pages(data, data_end - data < most ? data_end : data + most);
+}
+
+void caisson_prepare_pages(void)
+{
+    extern const char __bss_start, _end;
+    // glibc begins with a little more heap.
+    const uintptr_t most = 128 << 10;
+    uintptr_t heap_end = (uintptr_t)sbrk(0);
+
+    make_pages(heap_end - most, heap_end);
     make_pages((uintptr_t)&__bss_start, (uintptr_t)&_end);
 }
 

@@ -47,13 +47,16 @@ final class MachineRun: Sendable {
         try machine.startHere()
         try command?.start(in: machine)
         var recorder: StatisticsRecorder?
+        let settled: LoopTimer
         do throws(HostError) {
             if let file { recorder = try StatisticsRecorder(of: machine, in: file) }
             // A machine that starts is not stopped before it has: nothing could be done about a signal until now.
             try signals.listen(on: machine.control) { [self] number in handle(number, machine, command) }
             try startDeadline(machine)
-            // What only the start needed, most of the program, stays in the page cache alone.
-            try machine.control.submit(after: .milliseconds(100)) { _ = caisson_release_code() }
+            // What only the start needed, most of the program, stays in the page cache alone. The timer is kept, as what lets go of it
+            // would have to come back from there.
+            settled = try LoopTimer(on: machine.control) { _ = caisson_release_code() }
+            settled.schedule(after: 100_000_000)
         } catch { throw VirtualMachineError(error) }
         tellPaths(machine)
         let outcome = Result { () throws(VirtualMachineError) in try machine.waitHereUntilStopped() }
@@ -61,6 +64,7 @@ final class MachineRun: Sendable {
         let reason = try outcome.get()
         let ending = command.map { copies.status(after: status(of: $0, machine, reason)) }
         _ = consume signals
+        withExtendedLifetime(settled) {}
         return ending ?? interruption.withLock { $0 } ?? status(for: reason)
     }
 

@@ -13,10 +13,11 @@ import SystemPackage
 enum CaissonVMM {
     static func main() {
         HostProcess.openStandardStreams()
-        caisson_prepare_memory()
+        caisson_prepare_for_threads()
         if HostProcess.firstArgumentBegins(with: "run") || HostProcess.firstArgumentBegins(with: "name=") {
             VirtualMachine.prepareHost()
         }
+        caisson_prepare_pages()
         let words = Array(CommandLine.arguments.dropFirst())
         refuseWhatIsNoText(words)
         if let status = session(words) { exit(status.code) }

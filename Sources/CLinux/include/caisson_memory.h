@@ -38,10 +38,12 @@ int caisson_map_huge(size_t size, void **address);
 int caisson_make_memory_file(const char *name, size_t size);
 // Returns the bytes read (0 at the end of the file), or the negative errno.
 int64_t caisson_pread(int fd, void *to, size_t count, int64_t offset);
-// Prepares this process's memory for a quick start with several threads: one heap for all, where glibc would give each of the first
-// few one of its own; and the pages of its beginning and of variables made at once, before a page that is made has to be told to
-// another thread's processor.
-void caisson_prepare_memory(void);
+// Prepares this process's memory for several threads: one heap for all, where glibc would give each of the first few one of its own, and
+// own pages for variables that have a value from the first. Once there are threads, each such page that takes the place of the file's
+// is told to their processors.
+void caisson_prepare_for_threads(void);
+// Makes the pages of other variables and of the heap's beginning at once, which takes less time than one by one.
+void caisson_prepare_pages(void);
 // Unmaps the program's own code, which its file keeps: what is executed again comes back by itself. Returns 0 or the
 // negative errno.
 int caisson_release_code(void);
