@@ -325,9 +325,8 @@ public final class VirtualMachine: Sendable {
     /// An instance came to its end by itself.
     private func instanceEnded(_ end: MachineEnd) {
         let isUp = status.withLock { $0.state == .running || $0.state == .paused }
-        guard end != .stopped, isUp, let instance = parts.withLock({ $0?.instance }) else { return }
+        guard end != .stopped, isUp, let isAfterPanic = parts.withLock({ $0?.instance })?.end() else { return }
         logger.info("the guest ended: \(end)")
-        instance.end()
         switch end {
         case .powerOff: finish(.success(.guestPoweredOff))
         case .exit(let status): finish(.success(.guestExited(status: status)))
@@ -335,7 +334,7 @@ public final class VirtualMachine: Sendable {
         case .failure(let error): finish(.failure(error))
         case .stopped: break
         case .reset:
-            if instance.hasPanicMark {
+            if isAfterPanic {
                 finish(.success(.guestCrashed(.panic)))
             } else if configuration.restartsOnReset {
                 restart()
@@ -346,7 +345,11 @@ public final class VirtualMachine: Sendable {
     }
 
     private func restart() {
-        parts.withLock { $0?.instance = nil }
+        // All of the old one goes first: its memory, and its threads, KVM's own among them.
+        parts.withLock { parts in
+            parts?.instance = nil
+            parts?.console?.connect(to: nil)
+        }
         let counters = counters.withLock { $0?.processors ?? [] }
         do throws(VirtualMachineError) {
             let core = try MachineCore(configuration, counters: counters, logger: logger)

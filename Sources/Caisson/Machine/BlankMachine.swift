@@ -12,12 +12,12 @@ import Synchronization
 final class BlankMachine: Sendable {
     typealias Use = @Sendable (Result<BlankMachine, VirtualMachineError>) -> Void
 
-    /// Where the thread that makes one ahead waits for what to do with it.
+    /// What the thread that makes one ahead waits for.
     private final class Waiting: Sendable {
         let use = Handoff<Use>()
     }
 
-    private static let ahead = Mutex<Waiting?>(nil)
+    private static let ahead = Mutex<(thread: HostThread, waiting: Waiting)?>(nil)
 
     let system: KVMSystem
     let supportedCPUID: [kvm_cpuid_entry2]
@@ -52,26 +52,24 @@ final class BlankMachine: Sendable {
     /// Has one made on another thread, for the next machine of this process that is started.
     static func makeAhead() {
         let waiting = Waiting()
-        // Where there is no thread, that machine has to tell why.
-        guard
-            (try? start {
-                let made = make()
-                waiting.use.take()(made)
-            }) != nil
-        else { return }
-        ahead.withLock { $0 = waiting }
+        let thread = try? start {
+            let made = make()
+            waiting.use.take()(made)
+        }
+        // Where there is none, that machine has to tell why.
+        guard let thread else { return }
+        ahead.withLock { $0 = (thread, waiting) }
     }
 
     /// Has a thread for the machine's first vCPU call `use`, with the machine that was made ahead or a new one.
-    static func take(_ use: @escaping Use) throws(HostError) {
-        if let waiting = ahead.withLock({ $0.take() }) {
-            waiting.use.give(use)
-        } else {
-            try start { use(make()) }
-        }
+    /// - Returns: the thread, to be joined.
+    static func take(_ use: @escaping Use) throws(HostError) -> HostThread {
+        guard let (thread, waiting) = ahead.withLock({ $0.take() }) else { return try start { use(make()) } }
+        waiting.use.give(use)
+        return thread
     }
 
-    private static func start(_ body: @escaping @Sendable () -> Void) throws(HostError) {
-        try HostThread(name: VCPUThread.name(of: 0), at: .elsewhere, body).detach()
+    private static func start(_ body: @escaping @Sendable () -> Void) throws(HostError) -> HostThread {
+        try HostThread(name: VCPUThread.name(of: 0), at: .elsewhere, body)
     }
 }

@@ -38,24 +38,21 @@ final class MachineCore: Sendable {
                 index: index, hostProcessor: configuration.cpuAffinity.isEmpty ? nil : configuration.cpuAffinity[index],
                 counters: counters)
         }
-        for (index, thread) in threads.enumerated() {
-            do throws(HostError) { try start(thread, configuration, logger) } catch {
-                for thread in threads[index...] { thread.cancel() }
-                cancel()
-                throw VirtualMachineError(error)
-            }
+        do throws(HostError) {
+            for thread in threads { thread.setHost(try start(thread, configuration, logger)) }
+        } catch {
+            cancel()
+            throw VirtualMachineError(error)
         }
     }
 
     private func start(
         _ thread: VCPUThread, _ configuration: VirtualMachineConfiguration, _ logger: Logger
-    ) throws(HostError) {
+    ) throws(HostError) -> HostThread {
         guard thread.index == 0 else {
-            return try HostThread(name: VCPUThread.name(of: thread.index)) { [self] in
-                thread.live(take)
-            }.detach()
+            return try HostThread(name: VCPUThread.name(of: thread.index)) { [self] in thread.live(take) }
         }
-        try BlankMachine.take { [self] blank in
+        return try BlankMachine.take { [self] blank in
             thread.live { () throws(VirtualMachineError) in
                 made.give(Self.make(configuration, memory, blank, logger))
                 return try take()
@@ -70,7 +67,7 @@ final class MachineCore: Sendable {
     /// Ends a machine that is not to run. Returns when its threads have.
     func cancel() {
         for thread in threads { thread.order(.stop) }
-        for thread in threads { thread.waitUntilEnded() }
+        for thread in threads { thread.join() }
     }
 
     private static func make(

@@ -117,11 +117,13 @@ final class MachineInstance: Sendable {
     func requestEnd(_ end: MachineEnd) { ending.end(end) }
 
     /// Waits for the processors' end, switches the devices off, and lets go of the machine's timers.
-    func end() {
+    /// - Returns: whether Linux left its mark of a reset after a panic (`reboot=panic_warm`).
+    @discardableResult
+    func end() -> Bool {
         ending.end(.stopped)
         monitor.stop()
         quota?.stop()
-        for thread in threads { thread.waitUntilEnded() }
+        for thread in threads { thread.join() }
         for slot in virtio { slot.powerOff() }
         let (ports, memory) = (platform.ports, platform.memory)
         logger.debug(
@@ -129,10 +131,6 @@ final class MachineInstance: Sendable {
             accesses to no device: \(ports.unknownReads) reads and \(ports.unknownWrites) writes of ports, \
             \(memory.unknownReads) reads and \(memory.unknownWrites) writes of memory
             """)
-    }
-
-    /// Whether Linux marked the reset that ended the machine as one after a panic (`reboot=panic_warm`).
-    var hasPanicMark: Bool {
-        (try? machine.memory.load(UInt16.self, at: BootLayout.warmResetFlag)) == 0x1234
+        return (try? machine.memory.load(UInt16.self, at: BootLayout.warmResetFlag)) == 0x1234
     }
 }

@@ -1,5 +1,6 @@
 import CLinux
 import Dispatch
+import HostIO
 import KVM
 import LinuxBoot
 import Logging
@@ -32,7 +33,7 @@ final class VCPUThread: Sendable {
     private let mayGoOn = DispatchSemaphore(value: 0)
     /// Signalled with every order to a vCPU that is held. It may be signalled too often: who waits looks again.
     private let holdChanged = DispatchSemaphore(value: 0)
-    private let hasEnded = DispatchSemaphore(value: 0)
+    private let host = Mutex<HostThread?>(nil)
     private let isHalted = Atomic<Bool>(false)
     private let hasKernelCounters = Atomic<Bool>(false)
 
@@ -51,15 +52,14 @@ final class VCPUThread: Sendable {
     /// What the thread is called on the host.
     static func name(of index: Int) -> String { "caisson-vcpu\(index)" }
 
-    /// The machine has no thread for this vCPU.
-    func cancel() { hasEnded.signal() }
+    /// The thread, which calls `live(_:)`.
+    func setHost(_ thread: HostThread) { host.withLock { $0 = thread } }
 
     /// Makes the vCPU on the calling thread, and runs it there; returns after its end.
     /// - Parameter parts: makes the machine, or waits for it; called first.
     func live(_ parts: () throws(VirtualMachineError) -> MachineCore.Parts) {
         work(parts)
         kick.withLock { $0 = nil }
-        hasEnded.signal()
     }
 
     /// Lets a prepared vCPU run.
@@ -88,11 +88,8 @@ final class VCPUThread: Sendable {
     /// Lets a paused vCPU go on.
     func resume() { mayGoOn.signal() }
 
-    /// Waits until the vCPU is gone.
-    func waitUntilEnded() {
-        hasEnded.wait()
-        hasEnded.signal()
-    }
+    /// Waits until the vCPU and its thread are gone, if there is one. For whoever changes the machine's state.
+    func join() { host.withLock { $0.take() }?.join() }
 
     /// Whether the last inspection found the vCPU waiting for what only another vCPU can do.
     var wasHalted: Bool { isHalted.load(ordering: .acquiring) }

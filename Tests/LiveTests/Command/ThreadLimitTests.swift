@@ -10,10 +10,11 @@ struct ThreadLimitTests {
     ///   - limit: of the user's threads, the first one among them.
     ///   - user: nobody else's, so that nobody else's processes count.
     private func run(
-        _ options: [String], limit: Int, user: Int, on terminal: TestTerminal? = nil
+        _ options: [String], limit: Int, user: Int, code: [UInt8] = GuestCode.print("A") + GuestCode.spin,
+        on terminal: TestTerminal? = nil
     ) throws -> CommandRun {
         let folder = Folder()
-        folder.file("kernel", TestKernel.multiboot(GuestCode.print("A") + GuestCode.spin), mode: 0o644)
+        folder.file("kernel", TestKernel.multiboot(code), mode: 0o644)
         let prepare = """
             set -e; chmod 755 .; cp "$1" "$1-cli" .; shift
             cp -a /dev/kvm node; chmod 666 node; mount --bind node /dev/kvm; mount --bind . /mnt; cd /mnt
@@ -59,6 +60,13 @@ struct ThreadLimitTests {
         let timedOut = try run(["--timeout", "300ms"], limit: 4, user: 61_240)
         #expect(timedOut.status() == 124)
         #expect(timedOut.errors == "caisson: t is stopped: its time of 0.3 seconds is over\n")
+
+        // A reset has threads of the old machine's in place of new ones.
+        let reset = GuestCode.print("A") + GuestCode.write(0xfe, to: 0x64) + GuestCode.spin
+        let again = try run(["-c", "2"], limit: 5, user: 61_240, code: reset)
+        #expect(again.output?.receiveText(50) == String(repeating: "A", count: 50))
+        again.process.send(SIGTERM)
+        #expect(again.status() == 128 + SIGTERM)
 
         let terminal = TestTerminal()
         let typed = try run([], limit: 4, user: 61_240, on: terminal)
