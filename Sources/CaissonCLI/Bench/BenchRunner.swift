@@ -89,9 +89,16 @@ final class BenchRunner {
             output = lines.filter { !$0.hasPrefix(Invocation.statusMark) }.joined(separator: "\n")
         }
         let messages = task.messages.text().split(whereSeparator: \.isNewline)
-        // What a guest's kernel says last is why it ended; other programs say first what is wrong.
-        let message = task.invocation.isConsole ? messages.last : messages.first
+        // Other programs say first what is wrong.
+        let message = task.invocation.isConsole ? Self.reason(onConsole: messages) : messages.first
         return Outcome(time: time, status: status, output: output, message: message.map { String($0).printable } ?? "")
+    }
+
+    /// Why a guest ended, by what its console told: the last line before its kernel's crash, which is also what follows the end of the
+    /// first process; or the crash, where that is the first line.
+    static func reason(onConsole lines: [Substring]) -> Substring? {
+        guard let crash = lines.firstIndex(where: { $0.contains("Kernel panic") }) else { return lines.last }
+        return lines[..<crash].last ?? lines[crash]
     }
 
     /// Runs several instances of a command at once that says `ready` and stays; what each of them holds of the host's memory, in bytes.

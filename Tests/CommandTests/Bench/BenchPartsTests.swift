@@ -33,6 +33,22 @@ import Testing
         #expect(PlainProcess.resolve("/bin/loop", in: root) == "\(root)/bin/loop")
     }
 
+    @Test(arguments: [
+        ("", nil), ("one\ntwo", "two"),
+        (
+            "sh: missing: not found\nKernel panic - not syncing: Attempted to kill init!\nKernel Offset: disabled",
+            "sh: missing: not found"
+        ),
+        (
+            "[    1.5] Kernel panic - not syncing: VFS: no root\n[    1.5] CPU: 0",
+            "[    1.5] Kernel panic - not syncing: VFS: no root"
+        ),
+    ])
+    func aGuestEndedForWhatCameBeforeItsCrash(console: String, reason: String?) {
+        let lines = console.split(whereSeparator: \.isNewline)
+        #expect(BenchRunner.reason(onConsole: lines).map(String.init) == reason)
+    }
+
     @Test func theWordsForQEMUsKernelStayWords() {
         let line = QEMUMachine.commandLine(["/bin/sh", "-c", "echo ready; sleep 600"], clock: "tsc_early_khz=1 ")
         #expect(line.contains(" tsc_early_khz=1 reboot=t "))
