@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -14,27 +15,47 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+struct beginning {
+    void *(*body)(void *);
+    void *argument;
+    cpu_set_t allowed;
+};
+
+static void *begin_elsewhere(void *argument)
+{
+    struct beginning beginning = *(struct beginning *)argument;
+    free(argument);
+    // By itself, before anything else: whoever made it might undo what the body asks for.
+    sched_setaffinity(0, sizeof beginning.allowed, &beginning.allowed);
+    return beginning.body(beginning.argument);
+}
+
 // Beginning on another processor than this, where the process may use one.
 static int create_elsewhere(pthread_t *thread, void *(*body)(void *), void *argument)
 {
-    cpu_set_t allowed, others;
+    cpu_set_t others;
     pthread_attr_t attributes;
+    struct beginning beginning = { .body = body, .argument = argument };
     int here = sched_getcpu();
-    if (here < 0 || here >= CPU_SETSIZE || sched_getaffinity(0, sizeof allowed, &allowed) < 0)
+    if (here < 0 || here >= CPU_SETSIZE || sched_getaffinity(0, sizeof beginning.allowed, &beginning.allowed) < 0)
         return EINVAL;
-    others = allowed;
+    others = beginning.allowed;
     CPU_CLR(here, &others);
     if (CPU_COUNT(&others) == 0)
         return EINVAL;
+    struct beginning *kept = malloc(sizeof *kept);
+    if (kept == NULL)
+        return ENOMEM;
+    *kept = beginning;
     int error = pthread_attr_init(&attributes);
+    if (error == 0) {
+        error = pthread_attr_setaffinity_np(&attributes, sizeof others, &others);
+        if (error == 0)
+            error = pthread_create(thread, &attributes, begin_elsewhere, kept);
+        pthread_attr_destroy(&attributes);
+    }
     if (error != 0)
-        return error;
-    error = pthread_attr_setaffinity_np(&attributes, sizeof others, &others);
-    if (error == 0)
-        error = pthread_create(thread, &attributes, body, argument);
-    pthread_attr_destroy(&attributes);
-    if (error == 0)
-        pthread_setaffinity_np(*thread, sizeof allowed, &allowed);
+        free(kept);
     return error;
 }
 

@@ -50,6 +50,8 @@ import Testing
         let box = Box<Sight>()
         let thread = try HostThread(name: "fifteen-letters", at: place) { box.value.withLock { $0 = .now() } }
         #expect(!thread.isCurrent)
+        // Without sleeping: who wakes up may be on another processor.
+        while box.value.withLock({ $0 == nil }) {}
         thread.join()
         return try #require(box.value.withLock { $0 })
     }
@@ -63,12 +65,17 @@ import Testing
     }
 
     @Test func aThreadBeginsElsewhere() throws {
-        // This thread may move, and the new one may: not every time.
-        let count = try (0..<50).count { _ in
+        var (count, elsewhere) = (0, 0)
+        for _ in 0..<200 where count < 50 {
             let here = Self.processor()
-            return try look(from: .elsewhere).processor != here
+            let there = try look(from: .elsewhere).processor
+            // Somebody may have moved this thread meanwhile.
+            guard Self.processor() == here else { continue }
+            count += 1
+            if there != here { elsewhere += 1 }
         }
-        #expect(Self.allowed().count == 1 || count > 25)
+        // The new one may have been moved, but seldom.
+        #expect(Self.allowed().count == 1 || count > 0 && elsewhere > count / 2, "\(elsewhere) of \(count)")
     }
 
     /// Where there is no other processor it begins here.
