@@ -118,6 +118,9 @@ private final class Log<Element: Sendable>: Sendable {
         own.run(until: { false })
         own.submit { log.append(2) }
         #expect(log.all == [1])
+        // It stays stopped, and does what was submitted too late only for whoever runs it.
+        own.run(until: { false })
+        #expect(log.all == [1, 2])
     }
 
     @Test func `work waits for its time`() throws {

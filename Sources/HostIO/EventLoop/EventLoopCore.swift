@@ -172,7 +172,10 @@ final class EventLoopCore: Sendable {
         var events = InlineArray<32, caisson_event>(repeating: caisson_event())
         while !isDone() {
             let (isBusy, pauseEnd) = state.withLock { state in
-                (state.readyCount > 0, state.pauseCount > 0 ? state.entries.compactMap(\.pauseEnd).min() : nil)
+                (
+                    state.readyCount > 0 || state.isStopping,
+                    state.pauseCount > 0 ? state.entries.compactMap(\.pauseEnd).min() : nil
+                )
             }
             let count = wait(&events, timeout: isBusy ? 0 : Self.milliseconds(until: pauseEnd))
             if pauseEnd != nil { endPauses() }
