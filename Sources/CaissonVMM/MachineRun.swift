@@ -43,29 +43,38 @@ final class MachineRun: Sendable {
                 if hasEnded { copies.start(in: machine) { machine.beginStop() } } else { machine.beginStop() }
             }
         }
-        var signals = SignalWatch(Self.signals(forCommand: command != nil))
+        let signals = SignalWatch(Self.signals(forCommand: command != nil))
         try machine.startHere()
-        try command?.start(in: machine)
-        var recorder: StatisticsRecorder?
-        let settled: LoopTimer
-        do throws(HostError) {
-            if let file { recorder = try StatisticsRecorder(of: machine, in: file) }
-            // A machine that starts is not stopped before it has: nothing could be done about a signal until now.
-            try signals.listen(on: machine.control) { [self] number in handle(number, machine, command) }
-            try startDeadline(machine)
-            // What only the start needed, most of the program, stays in the page cache alone. The timer is kept, as what lets go of it
-            // would have to come back from there.
-            settled = try LoopTimer(on: machine.control) { _ = caisson_release_code() }
-            settled.schedule(after: 100_000_000)
-        } catch { throw VirtualMachineError(error) }
+        let attendance: MachineAttendance
+        do throws(VirtualMachineError) {
+            try command?.start(in: machine)
+            attendance = try attend(machine, command, signals, file)
+        } catch {
+            // It runs already: its terminal and its disks are to be left as at any other end.
+            machine.beginStop()
+            _ = try? machine.waitHereUntilStopped()
+            throw error
+        }
         tellPaths(machine)
         let outcome = Result { () throws(VirtualMachineError) in try machine.waitHereUntilStopped() }
-        recorder.take()?.finish(machine.statistics)
+        attendance.machineHasEnded()
         let reason = try outcome.get()
         let ending = command.map { copies.status(after: status(of: $0, machine, reason)) }
-        _ = consume signals
-        withExtendedLifetime(settled) {}
+        _ = consume attendance
         return ending ?? interruption.withLock { $0 } ?? status(for: reason)
+    }
+
+    /// - Parameter file: for statistics.
+    private func attend(
+        _ machine: VirtualMachine, _ command: CommandRun?, _ signals: consuming SignalWatch, _ file: StatisticsFile?
+    ) throws(VirtualMachineError) -> MachineAttendance {
+        do throws(HostError) {
+            try startDeadline(machine)
+            // A machine that starts is not stopped before it has: nothing could be done about a signal until now.
+            return try MachineAttendance(of: machine, statistics: file, signals: signals) { [self] number in
+                handle(number, machine, command)
+            }
+        } catch { throw VirtualMachineError(error) }
     }
 
     /// Lets the user's other commands find the machine.

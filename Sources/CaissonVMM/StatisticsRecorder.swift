@@ -4,8 +4,8 @@ import HostIO
 import Synchronization
 import SystemPackage
 
-/// Writes what a machine does to a file, for as long as it is kept: a line of JSON a second, and one at the end.
-struct StatisticsRecorder: ~Copyable {
+/// Writes what a machine does to a file: a line of JSON a second, and one at the end.
+final class StatisticsRecorder {
     private let timer: LoopTimer
     private let file: StatisticsFile
 
@@ -17,7 +17,7 @@ struct StatisticsRecorder: ~Copyable {
     }
 
     /// The machine has ended, and its control loop does nothing more: writes the last line.
-    consuming func finish(_ statistics: VirtualMachineStatistics?) {
+    func finish(_ statistics: VirtualMachineStatistics?) {
         timer.schedule(after: nil)
         file.write(statistics)
         file.close()
