@@ -16,7 +16,7 @@ final class StatisticsRecorder {
         timer.schedule(after: 1_000_000_000, every: 1_000_000_000)
     }
 
-    /// The machine has ended, and its control loop does nothing more: writes the last line.
+    /// The machine has ended: writes the last line. On the control loop, or while nobody runs it.
     func finish(_ statistics: VirtualMachineStatistics?) {
         timer.schedule(after: nil)
         file.write(statistics)
